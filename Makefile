@@ -1,0 +1,84 @@
+# rfscore: `make` lists the targets. Needs Python >= 3.11 and a package index; everything else goes into ./.venv.
+# All paths are relative and quoted in the recipes, so the folder may have spaces in its name.
+
+PYTHON ?= python3
+JOBS   ?= 2
+ARGS   ?=
+VENV   := .venv/bin/python
+
+# Nothing of the caller's Python set-up may leak in, and nothing may be written outside ./.venv.
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_CONSTRAINT
+export PYTHONNOUSERSITE := 1
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# One BLAS thread per pytest worker: the workers already fill the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-fast bench clean
+
+help:
+	@echo "make reproduce  set up ./.venv, then compute theory, exact finite size and real data side by side (about 4 minutes)"
+	@echo "                ARGS='--full' for the paper's sizes; ARGS='--help' for all options"
+	@echo "make test       set up ./.venv, then run all tests, the slow ones last"
+	@echo "make test-fast  the same without the slow ones"
+	@echo "make bench      set up ./.venv, then measure speed and print the table of the README"
+	@echo "make setup      only create or update ./.venv (pinned versions of constraints.txt)"
+	@echo "make clean      remove ./.venv, caches and build products; results are kept"
+	@echo "Variables: PYTHON=python3.12 to choose the interpreter (>= 3.11), JOBS=2 test workers."
+
+# The stamp .venv/rfscore-setup holds what the environment was made from: the folder (an environment does not survive a
+# move), both files' checksums and the Python version. It is removed before and written after an installation, so an
+# interrupted one is repeated; an environment that does not run here, or has another Python, is made anew.
+setup:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "error: '$(PYTHON)' not found; install Python >= 3.11 or say: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $$("$(PYTHON)" --version 2>&1) is too old; rfscore needs Python >= 3.11:" \
+	       "make $(MAKECMDGOALS) PYTHON=python3.11 (or newer)" >&2; exit 2; }
+	@set -e; \
+	python_of() { "$$1" -c 'import sys; print(*sys.version_info[:3], sep=".")' 2>/dev/null || true; }; \
+	wanted=$$("$(PYTHON)" -c 'import sys, os, hashlib; \
+	  print(sys.version.split()[0], *(hashlib.sha256(open(f, "rb").read()).hexdigest()[:16] \
+	  for f in ("pyproject.toml", "constraints.txt")), os.getcwd())'); \
+	here=$$(pwd -P); \
+	if [ -x "$(VENV)" ] && [ "$$(cat .venv/rfscore-setup 2>/dev/null)" = "$$wanted" ] \
+	   && "$(VENV)" -c 'import rfscore' 2>/dev/null; then \
+	  echo "setup: ./.venv is up to date (Python $$(python_of "$(VENV)"))"; exit 0; \
+	fi; \
+	rm -f .venv/rfscore-setup; \
+	if [ -e .venv ] && { [ "$$(python_of "$(VENV)")" != "$$(python_of "$(PYTHON)")" ] \
+	   || ! grep -qsF -- "$$here/.venv" .venv/bin/activate || ! "$(VENV)" -m pip --version >/dev/null 2>&1; }; then \
+	  echo "setup: ./.venv belongs to another Python or another folder; making it anew"; \
+	  "$(PYTHON)" -m venv --clear .venv; \
+	elif [ ! -e .venv ]; then \
+	  echo "setup: creating ./.venv with $$("$(PYTHON)" --version)"; \
+	  "$(PYTHON)" -m venv .venv; \
+	fi; \
+	echo "setup: installing the pinned packages of constraints.txt into ./.venv (a minute or two the first time)"; \
+	"$(VENV)" -m pip install --quiet --constraint constraints.txt hatchling; \
+	"$(VENV)" -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'; \
+	printf '%s\n' "$$wanted" > .venv/rfscore-setup; \
+	echo "setup: done"
+
+reproduce: setup
+	@echo "reproduce: rfscore reproduce $(ARGS)"
+	@"$(VENV)" -m rfscore reproduce $(ARGS)
+
+test: setup
+	@echo "test: the default suite on $(JOBS) workers, then the slow part"
+	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
+
+test-fast: setup
+	@echo "test-fast: the default suite on $(JOBS) workers, without the slow part"
+	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+bench: setup
+	@echo "bench: measuring ratios in one run; close other programs"
+	@"$(VENV)" -m benchmarks $(ARGS)
+
+clean:
+	@echo "clean: removing ./.venv, caches and build products"
+	@rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

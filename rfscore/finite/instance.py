@@ -1,0 +1,101 @@
+"""One instance of the model at finite size: the four matrices that decide training, with their normalisation."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from rfscore.finite.modes import DenseModes, Modes
+
+if TYPE_CHECKING:
+    from rfscore.finite.flow import GradientFlow
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Instance(abc.ABC):
+    r"""A random-features score model with W frozen, n samples and the noise averaged (Bonnaire et al. 2025, Eq 11).
+
+    Attributes:
+        weights: W, (p, d).
+        n: number of training samples.
+        t: diffusion time.
+        loss_floor: test loss of the true score, 1 - Delta_t Tr Sigma_t^{-1}/d; NaN if the population is not Gaussian.
+        U: (1/n) sum_nu E_xi[phi phi^T], (p, p).
+        V: (1/n) sum_nu E_xi[phi xi^T], (p, d).
+        U_test: the same average over the population, (p, p).
+        V_test: the same average over the population, (p, d).
+        error_bound: bound on the error of the entries of U and U_test made by integrating the noise.
+    """
+
+    weights: Float[np.ndarray, "p d"]
+    n: int
+    t: float
+    loss_floor: float
+    error_bound: float
+
+    @property
+    def p(self) -> int:
+        """Number of features."""
+        return self.weights.shape[0]
+
+    @property
+    def d(self) -> int:
+        """Data dimension."""
+        return self.weights.shape[1]
+
+    @property
+    def psi_n(self) -> float:
+        """n/d."""
+        return self.n / self.d
+
+    @property
+    def psi_p(self) -> float:
+        """p/d."""
+        return self.p / self.d
+
+    @property
+    def delta(self) -> float:
+        """Delta_t = 1 - e^{-2t}."""
+        return float(-np.expm1(-2.0 * self.t))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p}, n={self.n}, d={self.d}, t={self.t:g})"
+
+    @abc.abstractmethod
+    def modes(self) -> Modes:
+        """Eigenvalues and overlaps of U: all that training needs."""
+
+    def gradient_flow(self) -> GradientFlow:
+        r"""Diagonalise U once; the flow dA/dtau = -d^2 grad L_train (Bonnaire et al. 2025, Eq 10) is then explicit.
+
+        Returns:
+            GradientFlow, which answers for any array of training times.
+
+        Example:
+            >>> import rfscore as rf
+            >>> problem = rf.ScoreProblem(psi_n=2.0, psi_p=4.0, t=0.1)
+            >>> flow = rf.finite.draw(problem, d=20, seed=0).gradient_flow()
+            >>> print(flow.losses([0.0]).train)
+            [1.]
+        """
+        from rfscore.finite.flow import GradientFlow
+
+        return GradientFlow(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactInstance(Instance):
+    """An instance whose matrices hold the non-linear features themselves."""
+
+    U: Float[np.ndarray, "p p"]
+    V: Float[np.ndarray, "p d"]
+    U_test: Float[np.ndarray, "p p"]
+    V_test: Float[np.ndarray, "p d"]
+
+    def modes(self) -> Modes:
+        """Dense eigendecomposition of U."""
+        return DenseModes(self.U.copy(), self.V, self.V_test, self.U_test)

@@ -1,0 +1,284 @@
+r"""Where the spectrum of U ends, exactly: the real solutions of the one-point equations as an explicit curve.
+
+With w = psi_p q, g = 1/(1 + delta) and kappa = (1 + w b^2)/(alpha2 w g), the two equations separate (derivations (D5.1)-(D5.6)):
+
+    (1 + b^2 w)(v2 w + psi_n) = w Phi(kappa),   Phi(kappa) = alpha2 kappa [psi_n - int rho_Sigma lam/(kappa + lam)]
+
+is a quadratic for w at given kappa, and g and y = z - s2 follow in closed form. Real z off the support are the points
+of this curve where the response matrix M(z, z) has spectral radius < 1; the edges are where it reaches 1. Walking every
+piece of the curve finds every gap, however narrow, for any discrete Sigma. NumPy on the host: the number of edges is
+not known beforehand. The formulas are those of one sampled part; more parts need another curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import optimize
+
+from rfscore.theory.equivalent import Equivalent
+
+_REACH = 34.0  # log-distance to a pole of Phi at which the curve is cut
+_RESOLVED = 1e-10  # a gap whose margin stays below is not distinguishable from none in double precision
+
+
+class Edge(NamedTuple):
+    """One end of the support: y = z - s2, with the solution there."""
+
+    y: float
+    q: float
+    delta: float
+
+
+class Gap(NamedTuple):
+    """An open interval of y = z - s2 free of spectrum; an Edge is None where the gap ends at the atom or at infinity."""
+
+    low: float
+    high: float
+    low_edge: Edge | None
+    high_edge: Edge | None
+
+
+class _Curve:
+    """The curve of one problem; a place on it is (interval, sheet, u), kappa = kappa(interval, u)."""
+
+    def __init__(self, eq: Equivalent) -> None:
+        nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
+        self.lam, index = np.unique(nodes, return_inverse=True)
+        self.rho = np.bincount(index, weights=weights)
+        self.b2, self.psi_p = float(eq.fixed[1]), float(eq.psi_p)
+        self.v2, self.alpha2 = float(eq.sampled[0, 0]), float(eq.sampled[0, 2])
+        self.psi_n = self.psi_p / float(eq.ratio[0])
+        self.poles = -self.lam[self.lam > 0][::-1]  # ascending in kappa
+
+    def intervals(self) -> range:
+        """0: below all poles; i: between poles i-1 and i; last: above all."""
+        return range(self.poles.size + 1)
+
+    def shifted(self, interval: int, u: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray]:
+        """kappa and kappa + lam (N, L); distances to the interval's own poles keep their relative accuracy."""
+        first, last = interval == 0, interval == self.poles.size
+        if first or last:
+            pole = self.poles[0] if first else self.poles[-1]
+            offset = (-1.0 if first else 1.0) * np.exp(u)
+            kappa = pole + offset
+            table = kappa[:, None] + self.lam
+            table[:, np.searchsorted(self.lam, -pole)] = offset
+            # The walk also crosses kappa = 0, where kappa itself needs no relative accuracy (phi is regular there).
+            return kappa, table
+        low, high = self.poles[interval - 1], self.poles[interval]
+        width, right, left = high - low, 1.0 / (1.0 + np.exp(-u)), 1.0 / (1.0 + np.exp(u))
+        kappa = np.where(u < 0, low + width * right, high - width * left)
+        table = kappa[:, None] + self.lam
+        table[:, np.searchsorted(self.lam, -low)] = width * right
+        table[:, np.searchsorted(self.lam, -high)] = -width * left
+        return kappa, table
+
+    def reach(self, interval: int) -> tuple[float, float]:
+        """Range of u in an interval."""
+        if interval in (0, self.poles.size):
+            scale = np.log(self.lam[-1])
+            return scale - _REACH - np.log(self.lam[-1] / -self.poles[-1]), scale + _REACH + 10.0
+        return -_REACH, _REACH
+
+    def phi(self, interval: int, u: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Phi/(alpha2 kappa), the linear coefficient of the quadratic in w, and kappa + lam."""
+        kappa, table = self.shifted(interval, u)
+        phi = self.psi_n - (self.rho * self.lam / table).sum(-1)
+        linear = self.v2 + self.psi_n * self.b2 - self.alpha2 * kappa * phi
+        return phi, linear, table
+
+    def slope(self, interval: int, u: Float[np.ndarray, " N"]) -> np.ndarray:
+        """The quadratic's linear coefficient over its critical value: the curve is real where |slope| >= 1."""
+        return self.phi(interval, u)[1] / (2.0 * np.sqrt(self.v2 * self.b2 * self.psi_n))
+
+    def solution(
+        self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(w, g, 1/D at the nodes); `outer` picks the root of larger |w|."""
+        phi, linear, table = self.phi(interval, u)
+        root = np.sqrt(np.maximum(linear**2 - 4.0 * self.v2 * self.b2 * self.psi_n, 0.0))
+        stable = -linear - np.where(linear > 0, root, -root)
+        w = np.where(outer, stable / (2.0 * self.v2 * self.b2), 2.0 * self.psi_n / stable)
+        g = phi / (self.v2 * w + self.psi_n)
+        return w, g, 1.0 / (self.alpha2 * (w * g)[:, None] * table)
+
+    def height(self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray) -> np.ndarray:
+        """y = z - s2 along the curve."""
+        w, g, inverse = self.solution(interval, u, outer)
+        return self.v2 * g + (1.0 - self.psi_p - (self.rho * inverse).sum(-1)) / w
+
+    def margin(self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray) -> np.ndarray:
+        """1 - spectral radius of M(z, z): positive exactly off the support."""
+        w, g, inverse = self.solution(interval, u, outer)
+        square = self.rho * inverse**2
+        zero, one, two = square.sum(-1), square @ self.lam, square @ self.lam**2
+        slope = self.alpha2 * g  # of m(lam) = b2 + slope lam
+        m11 = w**2 / self.psi_p * (self.b2**2 * zero + 2.0 * self.b2 * slope * one + slope**2 * two)
+        m22 = (w * slope) ** 2 / self.psi_n * two
+        cross = (w * g * (self.v2 + self.alpha2 * one)) ** 2 / (self.psi_p * self.psi_n)
+        radius = 0.5 * (m11 + m22) + np.sqrt((0.5 * (m11 - m22)) ** 2 + cross)
+        return np.where(np.isfinite(radius), 1.0 - radius, -1.0)
+
+
+def _branch_points(curve: _Curve, interval: int, grid: np.ndarray) -> list[float]:
+    """Where the two sheets meet, |slope| = 1; dips of |slope| below 1 between grid points included."""
+
+    def slope(u: float) -> float:
+        return float(curve.slope(interval, np.array([u]))[0])
+
+    value = curve.slope(interval, grid)
+    size = abs(value)
+    dips = 1 + np.flatnonzero((size[1:-1] < size[:-2]) & (size[1:-1] <= size[2:]) & (size[1:-1] > 1) & (size[1:-1] < 3))
+    for i in dips:
+        best = optimize.minimize_scalar(
+            lambda u: abs(slope(u)), bounds=(grid[i - 1], grid[i + 1]), method="bounded", options={"xatol": 1e-13}
+        )
+        if best.fun < 1.0:
+            grid = np.sort(np.append(grid, best.x))
+    value = curve.slope(interval, grid)
+    roots = []
+    for level in (-1.0, 1.0):
+        above = value > level
+        for i in np.flatnonzero(above[1:] != above[:-1]):
+            roots.append(
+                optimize.brentq(lambda u, at=level: slope(u) - at, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15)
+            )
+    return sorted(roots)
+
+
+def _resonances(curve: _Curve, interval: int, grid: np.ndarray) -> np.ndarray:
+    """Places clustered around Phi = 0, kappa = 0 or phi = 0: bulks of relative width psi^(-1/2) sit there, far from poles."""
+    phi = curve.phi(interval, grid)[0]
+    zeros = [
+        optimize.brentq(
+            lambda u: float(curve.phi(interval, np.array([u]))[0][0]), grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15
+        )
+        for i in np.flatnonzero(np.sign(phi[1:]) * np.sign(phi[:-1]) < 0)
+    ]
+    if interval == curve.poles.size:
+        zeros.append(float(np.log(-curve.poles[-1])))  # kappa = 0
+    around = np.geomspace(1e-9, 1.0, 120)
+    return np.concatenate([np.concatenate([zero - around, zero + around]) for zero in zeros] or [np.empty(0)])
+
+
+def _pieces(curve: _Curve, interval: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Maximal real pieces of the curve in one interval, each an ordered list of (u, sheet)."""
+    low, high = curve.reach(interval)
+    grid = np.linspace(low, high, count)
+    special = _resonances(curve, interval, grid)
+    bounds = [low, *_branch_points(curve, interval, np.sort(np.concatenate([grid, special]))), high]
+    pieces = []
+    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        if abs(curve.slope(interval, np.array([0.5 * (a + b)]))[0]) < 1.0:
+            continue
+        points = max(64, int(count * (b - a) / (high - low)))
+        theta = np.linspace(0.0, np.pi, points)
+        u = a + (b - a) * 0.5 * (1.0 - np.cos(theta))  # dense at both ends, where w has square roots
+        u = np.union1d(u, special[(special > a) & (special < b)])
+        outward, inward = (u, np.ones(u.size, bool)), (u[::-1], np.zeros(u.size, bool))
+        if a == low and b == high:  # two sheets that never meet
+            pieces += [outward, inward]
+        elif a == low:  # up one sheet, over the branch point, back on the other
+            pieces.append((np.concatenate([u, u[::-1][1:]]), np.concatenate([outward[1], inward[1][1:]])))
+        elif b == high:
+            pieces.append((np.concatenate([u[::-1], u[1:]]), np.concatenate([inward[1], outward[1][1:]])))
+        else:  # a closed loop, cut open anywhere and closed by repeating its start
+            sheets = np.concatenate([outward[1], inward[1][1:], outward[1][1:2]])
+            pieces.append((np.concatenate([u, u[::-1][1:], u[1:2]]), sheets))
+    return pieces
+
+
+def _refine(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarray, i: int) -> tuple[float, bool]:
+    """The zero of the margin between places i and i + 1 of a piece, and its sheet."""
+
+    def margin(x: float, sheet: bool) -> float:
+        return float(curve.margin(interval, np.array([x]), np.array([sheet]))[0])
+
+    sheet = bool(outer[i + 1])
+    if margin(u[i], sheet) * margin(u[i + 1], sheet) > 0:  # the branch point lies between: use the other sheet
+        sheet = bool(outer[i])
+    if margin(u[i], sheet) * margin(u[i + 1], sheet) > 0:
+        return float(u[i + 1]), sheet
+    return optimize.brentq(margin, u[i], u[i + 1], args=(sheet,), xtol=1e-15, rtol=1e-15), sheet
+
+
+def _with_narrow_windows(
+    margin: Callable[[np.ndarray, np.ndarray], np.ndarray], u: np.ndarray, outer: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Insert the maximum of the margin wherever it peaks just below zero between grid points."""
+    peaks = 1 + np.flatnonzero(
+        (value[1:-1] < 0) & (value[1:-1] > -0.5) & (value[1:-1] >= value[:-2]) & (value[1:-1] >= value[2:])
+    )
+    for i in peaks[::-1]:
+        ends = sorted((u[i - 1], u[i + 1]))
+        if outer[i - 1] != outer[i + 1] or ends[0] == ends[1]:
+            continue
+        best = optimize.minimize_scalar(
+            lambda x, sheet=outer[i]: -float(margin(np.array([x]), np.array([sheet]))[0]), bounds=ends,
+            method="bounded", options={"xatol": 1e-13},
+        )  # fmt: skip
+        if -best.fun > 0:
+            after = (best.x > u[i]) == (u[i + 1] > u[i])
+            at = i + 1 if after else i
+            u, outer = np.insert(u, at, best.x), np.insert(outer, at, outer[i])
+            value = np.insert(value, at, -best.fun)
+    return u, outer, value
+
+
+def _gaps_of_piece(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarray) -> list[Gap]:
+    def margin(x: np.ndarray, sheet: np.ndarray) -> np.ndarray:
+        return curve.margin(interval, x, sheet)
+
+    u, outer, value = _with_narrow_windows(margin, u, outer, margin(u, outer))
+    free = value > 0
+    starts = np.flatnonzero(free & ~np.r_[False, free[:-1]])
+    stops = np.flatnonzero(free & ~np.r_[free[1:], False])
+    gaps = []
+    for first, last in zip(starts, stops, strict=True):
+        if value[first : last + 1].max() < _RESOLVED:
+            continue
+        ends: list[tuple[float, Edge | None]] = []
+        for inside, cell in ((first, first - 1), (last, last)):
+            if cell < 0 or cell >= u.size - 1:  # the piece ends at a pole: at infinity, or at the atom
+                y = float(curve.height(interval, u[[inside]], outer[[inside]])[0])
+                big = abs(float(curve.solution(interval, u[[inside]], outer[[inside]])[0][0])) > 1.0 / curve.b2
+                ends.append((0.0 if big else np.copysign(np.inf, y), None))
+                continue
+            at, sheet = _refine(curve, interval, u, outer, cell)
+            place = (interval, np.array([at]), np.array([sheet]))
+            w, g, _ = curve.solution(*place)
+            y = float(curve.height(*place)[0])
+            ends.append((y, Edge(y, float(w[0]) / curve.psi_p, float(1.0 / g[0] - 1.0))))
+        ends.sort(key=lambda end: end[0])
+        gaps.append(Gap(ends[0][0], ends[1][0], ends[0][1], ends[1][1]))
+    return gaps
+
+
+def gaps(eq: Equivalent, *, continuous: bool = False) -> list[Gap]:
+    """All open intervals of y = z - s2 without spectrum, ascending; the first starts at -inf, the last ends at inf.
+
+    With a continuous rho_Sigma kappa cannot be real inside its support, so only the outer intervals are walked and the
+    gaps between quadrature nodes, which are not there, are never seen.
+    """
+    curve = _Curve(eq)
+    found: list[Gap] = []
+    for interval in (0, curve.poles.size) if continuous else curve.intervals():
+        outermost = interval in (0, curve.poles.size)
+        count = 1201 if outermost else (401 if curve.poles.size < 40 else 97)
+        for u, outer in _pieces(curve, interval, count):
+            found += _gaps_of_piece(curve, interval, u, outer)
+    found.sort(key=lambda gap: gap.low)
+    return found
+
+
+def fraction_below(eq: Equivalent, edge: Edge) -> float:
+    """Fraction of eigenvalues below the gap that ends at `edge`: the signs of a real solution count them ((D5.9))."""
+    nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
+    psi_p, columns = float(eq.psi_p), 1.0 / float(eq.ratio[0])
+    m = float(eq.fixed[1]) + float(eq.sampled[0, 2]) * nodes / (1.0 + edge.delta)
+    negative = float(weights[1.0 / edge.q + psi_p * m < 0].sum()) / psi_p
+    return (1.0 - 1.0 / psi_p if edge.q < 0 else 0.0) + negative - (columns if 1.0 + edge.delta < 0 else 0.0)

@@ -1,0 +1,292 @@
+r"""The limiting spectrum of U: bulks with exact edges, the atom with its exact mass, density, distribution, moments.
+
+Everything is computed in y = lambda - s2, the height above the floor, so that a bulk a billion times narrower than its
+distance from 0 keeps its digits. The distribution function needs no integration: the one-point equations are the
+stationarity of a potential Phi with dPhi/dz = -q, and N(lam) = -Im Phi(lam + i0)/pi (derivations (D5.7)-(D5.9)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+from scipy import optimize
+
+from rfscore._precision import float64, is_traced
+from rfscore.errors import InputError, SolveError, bad
+from rfscore.problem import ScoreProblem
+from rfscore.theory import one_point as op
+from rfscore.theory import resolvent as rs
+from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.real_curve import Gap, gaps
+
+_MASS_TOLERANCE = 1e-8
+_CHUNK = 512
+
+
+def _above_floor(eq: Equivalent) -> Equivalent:
+    """The same equivalent for U - s2: resolvents are then functions of y."""
+    return eqx.tree_at(lambda e: e.fixed, eq, eq.fixed.at[0].set(0.0))
+
+
+def counting(eq: Equivalent, x: op.Point, z: Complex[Array, "*B"]) -> Float[Array, "*B"]:
+    """Fraction of eigenvalues below real z, from the solution just above the axis: -Im Phi/pi.
+
+    The arguments are those of the upper half-plane, where Im q > 0, Im delta > 0 and Im(1/q + psi_p m) < 0.
+    """
+    m = x.k[..., 1, None] + x.k[..., 2, None] * eq.nodes
+    arg_q = jnp.where(jnp.imag(x.q) > 0, jnp.angle(x.q), jnp.where(jnp.real(x.q) > 0, 0.0, jnp.pi))
+    inner = 1.0 / x.q[..., None] + eq.psi_p * m
+    arg_inner = jnp.where(jnp.imag(inner) < 0, jnp.angle(inner), jnp.where(jnp.real(inner) > 0, 0.0, -jnp.pi))
+    columns = eq.share / eq.ratio
+    outer = 1.0 + x.delta
+    arg_outer = jnp.where(jnp.imag(outer) > 0, jnp.angle(outer), jnp.where(jnp.real(outer) > 0, 0.0, jnp.pi))
+    phase = -arg_q + (eq.weights * (arg_q[..., None] + arg_inner)).sum(-1) / eq.psi_p + (columns * arg_outer).sum(-1)
+    smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)
+    return -(phase + jnp.imag(smooth)) / jnp.pi
+
+
+@jax.jit
+def _on_axis(eq: Equivalent, y: Float[Array, " N"]) -> tuple[Array, Array, Array]:
+    """Density and distribution at heights y, with the solver's status."""
+    x, _, status = rs.solve(eq, y + 0j)
+    return jnp.imag(x.q) / jnp.pi, counting(eq, x, y + 0j), status
+
+
+def _in_chunks(eq: Equivalent, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_on_axis` in one compiled shape: compiling again costs more than solving a few points too many."""
+    pieces = []
+    with jax.enable_x64(True):
+        for start in range(0, max(y.size, 1), _CHUNK):
+            padded = np.full(_CHUNK, -1.0)
+            piece = y[start : start + _CHUNK]
+            padded[: piece.size] = piece
+            pieces.append([np.asarray(a)[: piece.size] for a in _on_axis(eq, jnp.asarray(padded))])
+    density, fraction, status = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return density, fraction, status
+
+
+def _tanh_sinh(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes on (0, 1) as distances from both ends, and weights: square roots at the ends cost nothing."""
+    u = np.linspace(-3.7, 3.7, count)
+    phase = 0.5 * np.pi * np.sinh(u)
+    left, right = 1.0 / (1.0 + np.exp(-2.0 * phase)), 1.0 / (1.0 + np.exp(2.0 * phase))
+    return left, right, (u[1] - u[0]) * np.pi * np.cosh(u) * left * right
+
+
+class Spectrum(eqx.Module):
+    r"""The limiting eigenvalue distribution of U.
+
+    Attributes:
+        problem: the problem it belongs to.
+        edges: (k, 2) ends of the bulks, ascending.
+        masses: (k,) fractions of the eigenvalues in each bulk, exact.
+        atoms: list of (location, mass); the atom at s2 exists when psi_p > psi_n + 1.
+        floor: s2, below which there is no spectrum.
+    """
+
+    problem: ScoreProblem
+    edges: Float[np.ndarray, "k 2"]
+    masses: Float[np.ndarray, " k"]
+    atoms: list[tuple[float, float]]
+    floor: float
+    _heights: Float[np.ndarray, "k 2"]  # edges - s2, to full relative accuracy
+    _count: int  # nodes per bulk with which the density was verified to integrate to its mass
+    _eq: Equivalent
+
+    def _evaluate(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Density and fraction below, at heights y."""
+        flat = np.ravel(y)
+        low, high = self._heights[:, 0], self._heights[:, 1]
+        bulk = np.clip(np.searchsorted(low, flat, side="right") - 1, 0, low.size - 1)
+        inside = (flat > low[bulk]) & (flat < high[bulk])
+        # Within `margin` of an edge roundoff decides; the square-root law, anchored at the margin, does not care.
+        at_low = flat - low[bulk] < high[bulk] - flat
+        edge = np.where(at_low, low[bulk], high[bulk])
+        margin = np.maximum(1e-8 * np.minimum(high[bulk] - low[bulk], edge), 1e4 * np.finfo(float).eps * edge)
+        margin = np.minimum(margin, 0.1 * (high[bulk] - low[bulk]))
+        # psi_p = psi_n + 1: the lowest bulk starts at the floor itself, to 1e-9, with an inverse square root.
+        hard = edge < 1e-18 * (high[bulk] - low[bulk])
+        margin = np.where(hard, 1e-14 * (high[bulk] - low[bulk]), margin)
+        distance = abs(flat - edge)
+        law = inside & (distance < margin)
+        anchor = np.where(law, edge + np.where(at_low, margin, -margin), flat)
+        density, fraction, status = _in_chunks(self._eq, np.where(inside, anchor, -1.0))
+        if np.any(status != rs.OK):
+            at = anchor[status != rs.OK][0] + self.floor
+            raise SolveError(f"density at lam = {at:.6g}: {rs.STATUS[int(status.max())]}")
+        ratio = np.where(law, distance / margin, 1.0)
+        density = np.where(inside, density, 0.0) * ratio ** np.where(hard, -0.5, 0.5)
+        below = sum(mass for _, mass in self.atoms) + np.concatenate([[0.0], np.cumsum(self.masses)])
+        tail = density * distance * np.where(hard, 2.0, 2.0 / 3.0)
+        by_law = np.where(at_low, below[bulk] + tail, below[bulk + 1] - tail)
+        fraction = np.clip(np.where(law, by_law, fraction), below[bulk], below[bulk + 1])
+        fraction = np.where(inside, fraction, np.where(flat >= high[bulk], below[bulk + 1], below[bulk]))
+        fraction = np.where(flat < 0.0, 0.0, fraction)
+        return density.reshape(np.shape(y)), fraction.reshape(np.shape(y))
+
+    def density(self, lam: Any) -> np.ndarray:
+        """rho(lam) of the continuous part, exactly 0 off the bulks; Bonnaire et al. 2025, Theorem 3.1.
+
+        Args:
+            lam: real points, any shape.
+
+        Raises:
+            InputError: lam is NaN.
+            SolveError: a point inside a bulk was not verified.
+
+        Accuracy: about 1e-15 over the relative distance to the edge.
+        """
+        return self._evaluate(_real("lam", lam) - self.floor)[0]
+
+    def cdf(self, lam: Any) -> np.ndarray:
+        """Fraction of eigenvalues <= lam, the atom included; exact, not integrated."""
+        return self._evaluate(_real("lam", lam) - self.floor)[1]
+
+    def mass(self, bulk: int) -> float:
+        """Fraction of the eigenvalues in one bulk (index into `edges`)."""
+        return float(self.masses[bulk])
+
+    def rule(self, count: int | None = None, bulks: Any = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes lam and weights (k, count), density included: sum_j w_kj f(lam_kj) = int_(bulk k) rho f; tanh-sinh."""
+        low, width = self._heights[bulks, :1], np.diff(self._heights[bulks])
+        left, right, weights = _tanh_sinh(count or self._count)
+        y = np.where(left < 0.5, low + width * left, low + width - width * right)
+        return y + self.floor, weights * width * self._evaluate(y)[0]
+
+    def moment(self, order: int) -> float:
+        """int lam^order drho, atom included, to about 1e-9 relative."""
+        if not (isinstance(order, (int, np.integer)) and order >= 0):
+            raise bad("order", order, "an integer >= 0")
+        total = sum(mass * where**order for where, mass in self.atoms)
+        nodes, weights = self.rule()
+        return total + float((weights * nodes**order).sum())
+
+    def quantile(self, fraction: Any) -> np.ndarray:
+        """Smallest lam with cdf(lam) >= fraction, for fraction in (0, 1)."""
+        levels = _real("fraction", fraction)
+        if np.any((levels <= 0) | (levels >= 1)):
+            raise bad("fraction", float(np.asarray(levels).ravel()[0]), "numbers in (0, 1)")
+        return np.vectorize(self._quantile, otypes=[float])(levels)
+
+    def _quantile(self, level: float) -> float:
+        reached = sum(mass for _, mass in self.atoms)
+        if level <= reached:
+            return self.floor
+        for (low, high), mass in zip(self._heights, self.masses, strict=True):
+            if level <= reached + mass:
+                def excess(x: float, low: float = low, high: float = high) -> float:
+                    return float(self._evaluate(np.array([low + (high - low) * x * x]))[1][0]) - level
+
+                ends = np.array([1e-8, 1.0 - 1e-12])
+                if excess(ends[0]) > 0:
+                    return low + self.floor
+                if excess(ends[1]) < 0:
+                    return high + self.floor
+                root = optimize.brentq(excess, *ends, xtol=1e-13)
+                return low + (high - low) * root * root + self.floor
+            reached += mass
+        return float(self.edges[-1, 1])
+
+    def to_xarray(self) -> Any:
+        """Edges and masses as an xarray Dataset."""
+        import xarray as xr
+
+        return xr.Dataset(
+            {"edge": (("bulk", "side"), self.edges), "mass": ("bulk", self.masses),
+             "atom_location": ("atom", np.array([a[0] for a in self.atoms])),
+             "atom_mass": ("atom", np.array([a[1] for a in self.atoms]))},
+            coords={"side": ["low", "high"]}, attrs={"floor": self.floor},
+        )  # fmt: skip
+
+
+def _real(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise bad(name, value, "real numbers") from error
+    if np.any(np.isnan(array)):
+        raise bad(name, "NaN", "real numbers")
+    return array
+
+
+@float64
+def spectrum(problem: ScoreProblem) -> Spectrum:
+    r"""Bulks, atom and density of the limiting spectrum of U (Bonnaire et al. 2025, Theorem 3.1; derivations (D5.1)-(D5.9)).
+
+    Args:
+        problem: the problem, with concrete numbers (the count of bulks depends on them).
+
+    Returns:
+        Spectrum, verified: the exact masses sum to one, and the density of every bulk integrates to its mass.
+
+    Raises:
+        InputError: called under a JAX transformation.
+        SolveError: density and exact mass of a bulk disagree by more than 1e-8 (a continuous Sigma whose nodes are too
+            few for the bulk's resolution).
+
+    Accuracy:
+        Edges and masses to about 1e-12 relative (height above s2); gaps narrower than roundoff resolves count as none.
+
+    Example:
+        >>> import rfscore as rf
+        >>> spec = rf.spectrum(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01))
+        >>> print(spec.edges.round(4).tolist())
+        [[0.0037, 0.0102], [0.0913, 0.3595], [9.8359, 44.693]]
+        >>> print([round(m * 64, 9) for m in spec.masses], round(spec.atoms[0][1], 6))
+        [1.0, 7.0, 1.0] 0.859375
+    """
+    if is_traced(problem):
+        raise InputError("spectrum needs concrete numbers: its number of bulks depends on them; use timescales or "
+                         "resolvent under jit, vmap and grad")  # fmt: skip
+    eq = _above_floor(equivalent(problem))
+    floor = float(equivalent(problem).fixed[0])
+    free = gaps(eq, continuous=problem.covariance.continuous)
+    atom = max(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)
+    ends = [(a.high, b.low) for a, b in zip(free[:-1], free[1:], strict=True)]
+    bulks = [(low, high) for low, high in ends if high > low]
+    if not bulks or not np.isneginf(free[0].low) or not np.isposinf(free[-1].high):
+        raise SolveError("spectrum: the edges found do not close; move psi_n or psi_p by a relative 1e-9")
+    heights = np.array(bulks)
+    masses = _masses(eq, free, heights, atom)
+    atoms = [(floor, atom)] if atom > 0 else []
+    result = Spectrum(problem, heights + floor, masses, atoms, floor, heights, 0, eq)
+    return eqx.tree_at(lambda s: s._count, result, _verified_count(result))
+
+
+def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:
+    """Exact masses: differences of the counting function, which is rational and constant in every gap."""
+    between = [gap for gap in free[1:-1] if gap.low >= heights[0, 1]]
+    if not between:
+        return np.array([1.0 - atom])
+    ends = np.array([[gap.low + part * (gap.high - gap.low) for part in (0.01, 0.99)] for gap in between])
+    _, counts, status = _in_chunks(eq, ends.ravel())
+    if np.any(status != rs.OK):
+        raise SolveError(f"spectrum: a gap was not verified; {rs.STATUS[int(status.max())]}")
+    counts = counts.reshape(ends.shape)
+    if not np.allclose(counts[:, 0], counts[:, 1], rtol=0.0, atol=1e-10):
+        raise SolveError("spectrum: eigenvalues inside a supposed gap; move psi_n or psi_p by a relative 1e-6")
+    return np.diff(np.concatenate([[atom], counts[:, 0], [1.0]]))
+
+
+def _verified_count(spec: Spectrum) -> int:
+    """Nodes per bulk with which every bulk's density integrates to its exact mass."""
+    bulks = np.arange(len(spec.masses))
+    for count in (129, 401, 1201, 3601, 10801):
+        error = abs(spec.rule(count, bulks)[1].sum(-1) - spec.masses[bulks])
+        rough = error > np.maximum(0.1 * _MASS_TOLERANCE * spec.masses[bulks], 1e-12)
+        bulks, error = bulks[rough], error[rough]
+        if bulks.size == 0:
+            return count
+    if np.max(error) > _MASS_TOLERANCE:
+        worst = bulks[np.argmax(error)]
+        low, high = spec.edges[worst]
+        raise SolveError(
+            f"spectrum: the density on [{low:.6g}, {high:.6g}] integrates to its mass {spec.masses[worst]:.6g} only "
+            f"within {np.max(error):.1e}; for a continuous Sigma use explicit eigenvalues (Atoms or Empirical)"
+        )
+    return count

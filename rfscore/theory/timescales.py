@@ -1,0 +1,124 @@
+r"""Predicted times: when the model generalises, when it starts to memorise, when it has memorised.
+
+A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and tau_mem at
+psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after Theorem 3.2). At finite
+psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time (derivations (D8.6)-(D8.8)).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rfscore._precision import float64
+from rfscore.errors import SolveError
+from rfscore.problem import ScoreProblem
+from rfscore.theory import one_point as op
+from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.real_curve import Edge, fraction_below, gaps
+
+
+class Timescales(eqx.Module):
+    r"""Times in units of training time tau, and the eigenvalues they come from.
+
+    Attributes:
+        tau_gen: 1/Delta_t.
+        tau_mem: psi_p/(Delta_t lambda_min).
+        tau_last: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed.
+        tau_mem_law: tau_mem with the large-psi edge.
+        lambda_min: exact left edge of the bulk that holds the min(n, p)-th largest eigenvalue (rho_1 of the paper).
+        lambda_lowest: exact left edge of the lowest bulk.
+        lambda_min_law: s2 + v2 (1 - sqrt(psi_p/psi_n))^2, the edge of Theorem 3.2.
+    """
+
+    tau_gen: Any
+    tau_mem: Any
+    tau_last: Any
+    tau_mem_law: Any
+    lambda_min: Any
+    lambda_lowest: Any
+    lambda_min_law: Any
+
+    @property
+    def window(self) -> Any:
+        """tau_mem/tau_gen: how long one can train in between."""
+        return self.tau_mem / self.tau_gen
+
+
+def _left_edges(eq: Equivalent, continuous: bool) -> np.ndarray:
+    """(2, 3): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk."""
+    free = gaps(eq, continuous=continuous)
+    edges = [gap.high_edge for gap in free if np.isfinite(gap.high) and gap.high_edge is not None]
+    if not edges:  # the lowest bulk starts at the floor itself: psi_p = psi_n + 1
+        edges = [Edge(0.0, np.nan, np.nan)]
+    psi_p, ratio = float(eq.psi_p), float(eq.ratio[0])
+    # The min(n, p)-th largest eigenvalue, from its lower side: bulks hold whole multiples of 1/psi_p.
+    level = 1.0 - min(1.0, 1.0 / ratio) + 1e-6 / max(psi_p, 1.0)
+    below = [edge for edge in edges if np.isnan(edge.q) or fraction_below(eq, edge) <= level]
+    return np.array([below[-1] if below else edges[0], edges[0]], dtype=float)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 3"]:
+    shape = jax.ShapeDtypeStruct((2, 3), float)
+    return jax.pure_callback(partial(_left_edges, continuous=continuous), shape, eq, vmap_method="sequential")
+
+
+@_edges.defjvp
+def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """An edge moves so that the equations stay singular: project their derivative on the left null vector of 1 - M."""
+    (eq,), (deq,) = primals, tangents
+    found = jax.lax.stop_gradient(_edges(eq, continuous))
+    y, q, delta = found[:, 0], found[:, 1], found[:, 2:]
+    x = op.point(eq, q, delta)
+    matrix = op.response_matrix(eq, x, x, op.moments(eq, x, x))
+    null = matrix[0][1] / (1.0 - matrix[1][1])  # ratio of its two components
+
+    def equations(eq_: Equivalent) -> tuple[Array, Array]:
+        first, second, _ = op.residual(eq_, op.point(eq_, q, delta), y)
+        return first, second[:, 0]
+
+    _, (first, second) = jax.jvp(equations, (eq,), (deq,))
+    return found, jnp.zeros_like(found).at[:, 0].set(-(first + null * second / q**2))
+
+
+@float64
+def timescales(problem: ScoreProblem) -> Timescales:
+    r"""tau_gen, tau_mem and the eigenvalues behind them; differentiable (Bonnaire et al. 2025, Section 3; (D8.6)-(D8.8)).
+
+    Args:
+        problem: the problem; under jit, vmap and grad the edges are found by a host callback.
+
+    Returns:
+        Timescales.
+
+    Raises:
+        SolveError: an edge could not be found (psi_p = psi_n + 1 within roundoff).
+
+    Accuracy:
+        1e-12 relative in the height of the edge above s2.
+
+    Example:
+        >>> import rfscore as rf
+        >>> ts = rf.timescales(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01))
+        >>> print(f"{ts.tau_gen:.1f} {ts.tau_mem:.0f} {ts.tau_mem_law:.0f} {ts.tau_last:.0f}")
+        50.5 35389 37040 877527
+    """
+    eq = equivalent(problem)
+    floor, v2 = eq.fixed[0], eq.sampled[0, 0]
+    found = _edges(eqx.tree_at(lambda e: e.fixed, eq, eq.fixed.at[0].set(0.0)), problem.covariance.continuous)
+    low = found[:, 0] + floor
+    if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
+        raise SolveError("timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9")
+    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2
+    time = problem.psi_p / problem.delta
+    return Timescales(
+        tau_gen=1.0 / problem.delta, tau_mem=time / low[0], tau_last=time / low[1], tau_mem_law=time / law,
+        lambda_min=low[0], lambda_lowest=low[1], lambda_min_law=law,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Bad input: one table, each row an InputError that names the argument; float32 is promoted and said once."""
+
+from __future__ import annotations
+
+import warnings
+
+import jax
+import numpy as np
+import pytest
+
+import rfscore as rf
+import rfscore.finite
+
+PROBLEM = rf.ScoreProblem(2.0, 3.0, 0.1)
+W, X = np.random.default_rng(0).standard_normal((12, 4)), np.random.default_rng(1).standard_normal((8, 4))
+GOOD = {"weights": W, "data": X, "t": 0.1, "covariance": np.ones(4)}
+holed = np.where(np.arange(4) == 2, np.nan, X)
+indefinite = np.diag([1.0, 1.0, 1.0, -0.5])
+lopsided = np.eye(4) + np.triu(np.ones((4, 4)), 1)
+
+ARRAYS = {
+    "weights one-dimensional": ({"weights": W[0]}, "weights"),
+    "weights empty": ({"weights": W[:0]}, "weights"),
+    "data of another dimension": ({"data": X[:, :3]}, "data"),
+    "data empty": ({"data": X[:0]}, "data"),
+    "data with NaN": ({"data": holed}, "data"),
+    "weights infinite": ({"weights": np.full((12, 4), np.inf)}, "weights"),
+    "data complex": ({"data": X + 1j}, "data"),
+    "data text": ({"data": [["a"] * 4]}, "data"),
+    "covariance of wrong shape": ({"covariance": np.eye(3)}, "covariance"),
+    "covariance indefinite": ({"covariance": indefinite}, "covariance"),
+    "covariance with a negative diagonal": ({"covariance": np.array([1.0, 1.0, -1.0, 1.0])}, "covariance"),
+    "covariance zero": ({"covariance": np.zeros(4)}, "covariance"),
+    "covariance not symmetric": ({"covariance": lopsided}, "covariance"),
+    "neither population": ({"covariance": None}, "test_data"),
+    "both populations": ({"test_data": X}, "test_data"),
+    "held-out data of another dimension": ({"covariance": None, "test_data": X[:, :2]}, "test_data"),
+    "t zero": ({"t": 0.0}, "t = "),
+    "t NaN": ({"t": np.nan}, "t = "),
+    "activation unknown": ({"activation": "tahn"}, "activation"),
+    "activation not centred": ({"activation": rf.Activation("exp", np.exp)}, "centred"),
+    "activation returning NaN": ({"activation": rf.Activation("log", lambda x: np.log(x * 0 - 1.0))}, "log"),
+    "activation of wrong shape": ({"activation": rf.Activation("sum", lambda x: x.sum())}, "sum"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.parametrize("case", ARRAYS)
+def test_bad_arrays_are_refused(case: str) -> None:
+    change, word = ARRAYS[case]
+    with pytest.raises(rf.InputError, match=word):
+        rf.finite.from_arrays(**{**GOOD, **change})
+
+
+DRAWS = {
+    "p rounds to 0": (rf.ScoreProblem(2.0, 0.02, 0.1), {"d": 10}, "psi_p"),
+    "n rounds to 0": (rf.ScoreProblem(0.02, 2.0, 0.1), {"d": 10}, "psi_n"),
+    "d zero": (PROBLEM, {"d": 0}, "d = 0"),
+    "d fractional": (PROBLEM, {"d": 10.5}, "d = 10.5"),
+    "unknown features": (PROBLEM, {"d": 10, "features": "gaussian"}, "features"),
+}
+
+
+@pytest.mark.parametrize("case", DRAWS)
+def test_bad_draws_are_refused(case: str) -> None:
+    problem, options, word = DRAWS[case]
+    with pytest.raises(rf.InputError, match=word):
+        rf.finite.draw(problem, **options)
+
+
+def test_a_draw_inside_a_transformation_is_refused() -> None:
+    with jax.enable_x64(True), pytest.raises(rf.InputError, match="outside jit"):
+        jax.jit(lambda t: rf.finite.draw(rf.ScoreProblem(2.0, 3.0, t), d=5).t)(0.1)
+
+
+CALLS = {
+    "tau negative": (lambda f: f.losses([1.0, -1.0]), "tau = -1"),
+    "tau NaN": (lambda f: f.losses(np.nan), "tau = nan"),
+    "tau text": (lambda f: f.losses("soon"), "tau"),
+    "weights at two times": (lambda f: f.weights([1.0, 2.0]), "tau"),
+    "contributions at negative tau": (lambda f: f.mode_contributions(-1.0), "tau"),
+    "groups of wrong length": (lambda f: f.mode_contributions(1.0, [0, 1]), "groups"),
+    "groups fractional": (lambda f: f.mode_contributions(1.0, np.full(12, 0.5)), "groups"),
+    "steps negative": (lambda f: f.gradient_descent(-1, 1.0), "steps"),
+    "steps fractional": (lambda f: f.gradient_descent(1.5, 1.0), "steps"),
+    "step size zero": (lambda f: f.gradient_descent(1, 0.0), "step_size"),
+    "step size NaN": (lambda f: f.gradient_descent(1, np.nan), "step_size"),
+    "beta one": (lambda f: f.momentum(1, 1.0, 1.0), "beta"),
+    "Adam steps zero": (lambda f: rf.finite.adam(f.instance, 0, 0.1), "steps"),
+    "Adam rate negative": (lambda f: rf.finite.adam(f.instance, 5, -0.1), "learning_rate"),
+    "Adam beta one": (lambda f: rf.finite.adam(f.instance, 5, 0.1, (0.9, 1.0)), "betas"),
+    "Adam record beyond the end": (lambda f: rf.finite.adam(f.instance, 5, 0.1, record=[6]), "record"),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_bad_calls_are_refused(case: str) -> None:
+    call, word = CALLS[case]
+    flow = rf.finite.from_arrays(**GOOD).gradient_flow()
+    with pytest.raises(rf.InputError, match=word):
+        call(flow)
+
+
+def test_float32_is_promoted_and_said_once_per_call() -> None:
+    halves = {"weights": W.astype(np.float32), "data": X.astype(np.float32)}
+    with pytest.warns(UserWarning, match="promoted") as caught:
+        inst = rf.finite.from_arrays(**{**GOOD, **halves})
+    assert len(caught) == 1 and "weights, data" in str(caught[0].message)
+    assert inst.U.dtype == np.float64
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rf.finite.from_arrays(**GOOD)
+        rf.finite.from_arrays(**{**GOOD, "data": np.sign(X).astype(int)})
+
+
+def test_seeds_generators_and_seed_sequences_agree() -> None:
+    draws = [rf.finite.draw(PROBLEM, d=6, seed=s) for s in
+             (3, np.random.SeedSequence(3), np.random.default_rng(3), np.int64(3))]  # fmt: skip
+    for other in draws[1:]:
+        assert np.array_equal(draws[0].U, other.U)
+    assert not np.array_equal(draws[0].weights, rf.finite.draw(PROBLEM, d=6, seed=4).weights)
+
+
+def test_shapes_are_rounded_from_psi() -> None:
+    inst = rf.finite.draw(rf.ScoreProblem(1.26, 2.04, 0.1), d=10, seed=0)
+    assert (inst.n, inst.p, inst.d) == (13, 20, 10)
+    assert (inst.psi_n, inst.psi_p, inst.t) == (1.3, 2.0, 0.1)
+    assert repr(inst) == "ExactInstance(p=20, n=13, d=10, t=0.1)"
