@@ -13,11 +13,17 @@ CODE = "rfscore/finite/features.py"
 
 def derive() -> Derivation:
     """Run the derivation."""
-    d = Derivation(3, "Exact features at finite size", (
-        r"$W$ and the samples $x^\nu$ are given; only the noise $\xi\sim N(0,I_d)$ is averaged.",
-        r"$h_i=e^{-t}w_i\cdot x^\nu/\sqrt d$, $s_i=\sqrt{\Delta_t}\,|w_i|/\sqrt d$, $C_{ij}=w_i\cdot w_j/(|w_i||w_j|)$.",
-    ))  # fmt: skip
-    d.text(r"""The pre-activations of one noised sample are $h_i+s_iz_i$ with standard normal $z_i$ of correlation $C_{ij}$. Put
+    d = Derivation(
+        3,
+        "Exact features at finite size",
+        (
+            r"$W$ and the samples $x^\nu$ are given; only the noise $\xi\sim N(0,I_d)$ is averaged.",
+            r"$h_i=e^{-t}w_i\cdot x^\nu/\sqrt d$, $s_i=\sqrt{\Delta_t}\,|w_i|/\sqrt d$, $C_{ij}=w_i\cdot "
+            r"w_j/(|w_i||w_j|)$.",
+        ),
+    )
+    d.text(r"""The pre-activations of one noised sample are $h_i+s_iz_i$ with standard normal $z_i$ of correlation
+    $C_{ij}$. Put
     $c_k(i,\nu)=\mathbb{E}_z[\sigma(h_i+s_iz)\,\mathrm{he}_k(z)]$, $\mathrm{he}_k$ orthonormal.""")
     _u(d)
     _v(d)
@@ -35,11 +41,19 @@ def _u(d: Derivation) -> None:
     sigma = lambda x: x**3 - 2 * x**2 + x / 2 + 1  # noqa: E731
     other = c * z + sympy.sqrt(1 - c**2) * zp
     direct = gaussian(sigma(hi + si * z) * sigma(hj + sj * other), zp, z)
-    series = sum(c**k * _orthonormal(sigma(hi + si * z), z, k) * _orthonormal(sigma(hj + sj * z), z, k) for k in range(4))
-    d.equation(1, r"U_{ij}=\frac1n\sum_\nu\sum_{k\ge0}C_{ij}^k\,c_k(i,\nu)\,c_k(j,\nu),\quad i\ne j", paper="Eq 11", code=CODE)
+    series = sum(
+        c**k * _orthonormal(sigma(hi + si * z), z, k) * _orthonormal(sigma(hj + sj * z), z, k) for k in range(4)
+    )
+    d.equation(
+        1, r"U_{ij}=\frac1n\sum_\nu\sum_{k\ge0}C_{ij}^k\,c_k(i,\nu)\,c_k(j,\nu),\quad i\ne j", paper="Eq 11", code=CODE
+    )
     d.zero("Mehler's series is exact for a cubic with all its parameters free", sympy.expand(direct - series))
-    d.equation(2, r"U_{ii}=\frac1n\sum_\nu\mathbb{E}_z[\sigma(h_i+s_iz)^2]=\frac1n\sum_\nu\sum_{k\ge0}c_k(i,\nu)^2",
-               paper="Eq 11", code=CODE)  # fmt: skip
+    d.equation(
+        2,
+        r"U_{ii}=\frac1n\sum_\nu\mathbb{E}_z[\sigma(h_i+s_iz)^2]=\frac1n\sum_\nu\sum_{k\ge0}c_k(i,\nu)^2",
+        paper="Eq 11",
+        code=CODE,
+    )
     square = gaussian(sigma(hi + si * z) ** 2, z)
     d.zero("Parseval", square - sum(_orthonormal(sigma(hi + si * z), z, k) ** 2 for k in range(4)))
 
@@ -55,37 +69,61 @@ def _v(d: Derivation) -> None:
     d.equation(3, r"V_i=\frac1n\sum_\nu c_1(i,\nu)\,\frac{w_i}{|w_i|}", paper="Eq 11", code=CODE)
     for x, w in ((x1, w1), (x2, w2)):
         d.zero(f"Component along ${sympy.latex(x)}$, d = 2", gaussian(sigma(pre) * x, x1, x2) - c1 * w / norm)
-    d.equation(4, r"\tilde U,\tilde V:\ \text{the same with } h=0 \text{ and } \sqrt{\Delta_t}\,w_i\to\Sigma_t^{1/2}w_i,\quad "
-               r"\tilde V_i=\sqrt{\Delta_t}\,\frac{\tilde c_1(i)}{\tilde s_i}\,\frac{w_i}{\sqrt d},\quad \tilde s_i^2=\frac{"
-               r"w_i^T\Sigma_tw_i}{d}", code=CODE)  # fmt: skip
+    d.equation(
+        4,
+        r"\tilde U,\tilde V:\ \text{the same with } h=0 \text{ and } "
+        r"\sqrt{\Delta_t}\,w_i\to\Sigma_t^{1/2}w_i,\quad "
+        r"\tilde V_i=\sqrt{\Delta_t}\,\frac{\tilde c_1(i)}{\tilde s_i}\,\frac{w_i}{\sqrt "
+        r"d},\quad \tilde s_i^2=\frac{"
+        r"w_i^T\Sigma_tw_i}{d}",
+        code=CODE,
+    )
     lam = sympy.Symbol("lam", positive=True)
     g = sympy.Symbol("g", real=True)
     total = sympy.sqrt(lam) * g + sympy.sqrt(dt) * x1
     st = sympy.sqrt(lam + dt)
     ct = _orthonormal(sigma(st * z), z, 1)
-    d.zero("Population version, one direction of data variance $\\lambda$", gaussian(sigma(total) * x1, g, x1)
-           - sympy.sqrt(dt) * ct / st)  # fmt: skip
+    d.zero(
+        "Population version, one direction of data variance $\\lambda$",
+        gaussian(sigma(total) * x1, g, x1) - sympy.sqrt(dt) * ct / st,
+    )
 
 
 def _tail(d: Derivation) -> None:
-    d.equation(5, r"\Big|\sum_{k>K}C^k c_k(i)c_k(j)\Big|\le|C|^{K+1}\sqrt{R_K(i)\,R_K(j)},\qquad R_K(i)=\mathbb{E}\sigma^2-"
-               r"\sum_{k\le K}c_k(i)^2", code="rfscore/finite/features.py, rfscore/finite/hermite.py")  # fmt: skip
-    d.text("Cauchy-Schwarz on the tail. Both remainders are known from the diagonal, so the number of orders is chosen, "
-           "not guessed; pairs with $|C|$ close to one are integrated in two dimensions instead.")  # fmt: skip
+    d.equation(
+        5,
+        r"\Big|\sum_{k>K}C^k c_k(i)c_k(j)\Big|\le|C|^{K+1}\sqrt{R_K(i)\,R_K(j)},\qquad "
+        r"R_K(i)=\mathbb{E}\sigma^2-"
+        r"\sum_{k\le K}c_k(i)^2",
+        code="rfscore/finite/features.py, rfscore/finite/hermite.py",
+    )
+    d.text(
+        "Cauchy-Schwarz on the tail. Both remainders are known from the diagonal, so the number of orders "
+        "is chosen, "
+        "not guessed; pairs with $|C|$ close to one are integrated in two dimensions instead."
+    )
     with mp.workdps(50):
         c, (hi, si), (hj, sj) = mp.mpf(3) / 10, (mp.mpf(2) / 5, mp.mpf(4) / 5), (-mp.mpf(1) / 5, mp.mpf(1) / 2)
         table = [_tanh_coefficients(h, s, 60) for h, s in ((hi, si), (hj, sj))]
         seconds = [_mean(lambda z, h=h, s=s: mp.tanh(h + s * z) ** 2) for h, s in ((hi, si), (hj, sj))]
         exact = mp.fsum(c**k * x * y for k, (x, y) in enumerate(zip(*table, strict=True)))
-        outer = _mean(lambda z: mp.tanh(hi + si * z) * _mean(
-            lambda y: mp.tanh(hj + sj * (c * z + mp.sqrt(1 - c * c) * y)), mp.mpf(1) / 6), mp.mpf(1) / 6)  # fmt: skip
+        outer = _mean(
+            lambda z: (
+                mp.tanh(hi + si * z)
+                * _mean(lambda y: mp.tanh(hj + sj * (c * z + mp.sqrt(1 - c * c) * y)), mp.mpf(1) / 6)
+            ),
+            mp.mpf(1) / 6,
+        )
         d.close("tanh: sixty orders against a two-dimensional integral", exact, outer, 12)
         for cut in (2, 5, 10, 20):
             part = mp.fsum(c**k * x * y for k, (x, y) in enumerate(zip(*table, strict=True)) if k <= cut)
             rests = [m - mp.fsum(x * x for x in row[: cut + 1]) for m, row in zip(seconds, table, strict=True)]
             bound = c ** (cut + 1) * mp.sqrt(rests[0] * rests[1])
-            d.check(f"K = {cut}: the error {mp.nstr(abs(exact - part), 2)} is below the bound {mp.nstr(bound, 2)}",
-                    0 < abs(exact - part) <= bound, "50 digits")  # fmt: skip
+            d.check(
+                f"K = {cut}: the error {mp.nstr(abs(exact - part), 2)} is below the bound {mp.nstr(bound, 2)}",
+                0 < abs(exact - part) <= bound,
+                "50 digits",
+            )
 
 
 def _mean(function: object, step: mp.mpf | None = None) -> mp.mpf:

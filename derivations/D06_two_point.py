@@ -18,28 +18,45 @@ corner_q, corner_d = sympy.symbols("Q E")
 
 def derive() -> Derivation:
     """Run the derivation."""
-    d = Derivation(6, "Two-point kernel", (
-        "The one-point equations (D4.5)-(D4.7), which are identities between power series and hold for matrix arguments.",
-        r"The coupling is $\mathcal C=k_0I+k_{WW}WW^T/d+k_{WSW}W\Sigma W^T/d$; the population matrix $\tilde U$ is "
-        r"$(v_t^2+s_t^2,\,b_t^2,\,\alpha^2)$.",
-    ))  # fmt: skip
+    d = Derivation(
+        6,
+        "Two-point kernel",
+        (
+            "The one-point equations (D4.5)-(D4.7), which are identities between power series and hold for "
+            "matrix arguments.",
+            r"The coupling is $\mathcal C=k_0I+k_{WW}WW^T/d+k_{WSW}W\Sigma W^T/d$; the population matrix $\tilde U$ is "
+            r"$(v_t^2+s_t^2,\,b_t^2,\,\alpha^2)$.",
+        ),
+    )
     _lift(d)
     _identity(d)
     _numbers(d)
     return d
 
 
-def corner(expression: object, *pairs: tuple[sympy.Expr, sympy.Expr, sympy.Expr]) -> sympy.Expr:
-    """Corner of f(X1, X2, ...) for commuting-entry upper triangular X_i = [[a_i, c_i], [0, b_i]], by 2x2 arithmetic."""
-    return expression(*(sympy.Matrix([[a, c], [0, b]]) for a, b, c in pairs))[0, 1]
+def _vanishes(expression: sympy.Expr) -> bool:
+    """Exactly zero at three rational choices of parameters, q_i, delta_i, z_i, for all Q, E and couplings."""
+    names, half = (q1, q2, d1, d2, z1, z2), sympy.Rational(1, 2)
+    choices = ([1, 2, 3, 5, 7, 11], [-half, 3, half, -3, 2, half], [4, -half / 3, 2, half / 5, -1, 3])
+    at_point = expression.subs(POINT)
+    return all(sympy.expand(at_point.subs(dict(zip(names, x, strict=True)))) == 0 for x in choices)
 
 
 def _lift(d: Derivation) -> None:
-    d.text(r"""Take $2p\times2p$ blocks: with $Z=\mathrm{diag}(z_1,z_2)$ and $\varepsilon\mathcal C$ in the upper corner, the inverse of
-    $U\otimes I-Z+\varepsilon\mathcal C\otimes e_{12}$ has corner $-\varepsilon(U-z_1)^{-1}\mathcal C(U-z_2)^{-1}$. Replacing every scalar of the
-    one-point equations by an upper triangular $2\times2$ matrix and keeping the corner gives the kernel.""")
-    d.equation(1, r"T(z_1,z_2)=\frac1{d^2}\mathrm{Tr}\,W^T(U-z_1)^{-1}\,\mathcal C\,(U-z_2)^{-1}W=-\big[S\big]_{12},\qquad S=\psi_ps",
-               code=CODE)  # fmt: skip
+    d.text(r"""Take $2p\times2p$ blocks: with $Z=\mathrm{diag}(z_1,z_2)$ and $\varepsilon\mathcal C$ in the upper
+    corner, the inverse of
+    $U\otimes I-Z+\varepsilon\mathcal C\otimes e_{12}$ has corner $-\varepsilon(U-z_1)^{-1}\mathcal C(U-z_2)^{-1}$.
+    Replacing every scalar of the
+    one-point equations by an upper triangular $2\times2$ matrix and keeping the corner gives the kernel. Such
+    matrices do
+    not commute; the order that survives is $m(1+\psi_pqm)^{-1}=(m^{-1}+\psi_pq)^{-1}$ and
+    $q(1+\psi_pmq)^{-1}=(q^{-1}+\psi_pm)^{-1}$.""")
+    d.equation(
+        1,
+        r"T(z_1,z_2)=\frac1{d^2}\mathrm{Tr}\,W^T(U-z_1)^{-1}\,\mathcal "
+        r"C\,(U-z_2)^{-1}W=-\big[S\big]_{12},\qquad S=\psi_ps",
+        code=CODE,
+    )
     identity = sympy.eye(2)
     up_q, up_d = sympy.Matrix([[q1, corner_q], [0, q2]]), sympy.Matrix([[d1, corner_d], [0, d2]])
     gain = (identity + up_d).inv()
@@ -47,42 +64,70 @@ def _lift(d: Derivation) -> None:
     big_k = k0 - v2 * g * corner_d
     big_m = lambda x: k_ww + k_wsw * x - alpha2 * x * g * corner_d  # noqa: E731
     lifted_m = lambda x: b2 * identity + alpha2 * x * gain + (k_ww + k_wsw * x) * sympy.Matrix([[0, 1], [0, 0]])  # noqa: E731
-    d.equation(2, r"K=k_0-v_t^2g_1g_2E,\qquad\mathcal M(\lambda)=k_{WW}+k_{WSW}\lambda-\alpha^2\lambda\,g_1g_2E", code=CODE)
+    d.equation(
+        2, r"K=k_0-v_t^2g_1g_2E,\qquad\mathcal M(\lambda)=k_{WW}+k_{WSW}\lambda-\alpha^2\lambda\,g_1g_2E", code=CODE
+    )
     x = sympy.Symbol("x")
     d.zero("Corner of $m(\\lambda)$", lifted_m(x)[0, 1] - big_m(x))
     n = lambda f: mean(lambda y: f(y) / ((1 + psi_p * q1 * m_of(y, d1)) * (1 + psi_p * q2 * m_of(y, d2))))  # noqa: E731
     inverse = lambda y: (identity + psi_p * up_q * lifted_m(y)).inv()  # noqa: E731
-    values = {k: v for k, v in POINT.items()}
     kappa = (s2 * identity - sympy.diag(z1, z2) + v2 * gain + k0 * sympy.Matrix([[0, 1], [0, 0]]))[0, 1]
     first = kappa + mean(lambda y: (lifted_m(y) * inverse(y))[0, 1]) - (up_q.inv())[0, 1]
     mm = n(lambda y: m_of(y, d1) * m_of(y, d2))
     ours = corner_q + q1 * q2 * (big_k + n(big_m) - psi_p * corner_q * mm)
     d.equation(3, r"Q=-q_1q_2\big(K+\langle\mathcal M\rangle-\psi_pQ\,\langle m_1m_2\rangle\big)", code=CODE)
-    d.check("Corner of (D4.5)", sympy.cancel(sympy.together((first * q1 * q2 - ours).subs(values))) == 0,
-            "exact, rational parameters, free q, delta, Q, E and coupling")  # fmt: skip
-    r12 = mean(lambda y: y * (up_q * inverse(y))[0, 1])
+    d.check("Corner of (D4.5)", _vanishes(first * q1 * q2 - ours), "exact rationals; Q, E and the coupling free")
+    sandwiched = lambda y: (up_q.inv() + psi_p * lifted_m(y)).inv()  # noqa: E731
+    r12 = mean(lambda y: y * sandwiched(y)[0, 1])
     second = psi_p / psi_n * (v2 * corner_q + alpha2 * r12) - corner_d
-    ours = psi_p / psi_n * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(
-        lambda y: y * big_m(y)))) - corner_d  # fmt: skip
-    d.equation(4, r"E=\frac{\psi_p}{\psi_n}\Big(v_t^2Q+\alpha^2\big[Q\langle\lambda\rangle-\psi_pq_1q_2\langle\lambda\mathcal M\rangle"
-               r"\big]\Big)", code=CODE)  # fmt: skip
-    d.check("Corner of (D4.6)", sympy.cancel(sympy.together((second - ours).subs(values))) == 0, "exact, as above")
-    s12 = mean(lambda y: (up_q * inverse(y))[0, 1])
+    ours = (
+        psi_p
+        / psi_n
+        * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(lambda y: y * big_m(y))))
+        - corner_d
+    )
+    d.equation(
+        4,
+        r"E=\frac{\psi_p}{\psi_n}\Big(v_t^2Q+\alpha^2\big[Q\langle\lambda\rangle-\psi_pq_1q_2\langle"
+        r"\lambda\mathcal M\rangle"
+        r"\big]\Big)",
+        code=CODE,
+    )
+    d.check("Corner of (D4.6)", _vanishes(second - ours), "exact, as above")
+    s12 = mean(lambda y: sandwiched(y)[0, 1])
     ours = corner_q * n(lambda y: 1) - psi_p * q1 * q2 * n(big_m)
     d.equation(5, r"T(z_1,z_2)=-\psi_p\big(Q\langle1\rangle-\psi_pq_1q_2\langle\mathcal M\rangle\big)", code=CODE)
-    d.check("Corner of $s$", sympy.cancel(sympy.together((s12 - ours).subs(values))) == 0, "exact, as above")
-    source = [-q1 * q2 * (k0 + n(lambda y: k_ww + k_wsw * y)),
-              -(psi_p**2) / psi_n * q1 * q2 * alpha2 * n(lambda y: y * (k_ww + k_wsw * y))]  # fmt: skip
-    d.equation(6, r"\big(1-M(z_1,z_2)\big)\binom QE=-\binom{q_1q_2\,(k_0+\langle k_{WW}+k_{WSW}\lambda\rangle)}{\frac{\psi_p^2}"
-               r"{\psi_n}q_1q_2\,\alpha^2\langle\lambda(k_{WW}+k_{WSW}\lambda)\rangle}", code=CODE)  # fmt: skip
+    d.check("Corner of $s$", _vanishes(s12 - ours), "exact, as above")
+    source = [
+        -q1 * q2 * (k0 + n(lambda y: k_ww + k_wsw * y)),
+        -(psi_p**2) / psi_n * q1 * q2 * alpha2 * n(lambda y: y * (k_ww + k_wsw * y)),
+    ]
+    d.equation(
+        6,
+        r"\big(1-M(z_1,z_2)\big)\begin{pmatrix}Q\\E\end{pmatrix}=-\begin{pmatrix}q_1q_2\,(k_0+\langle "
+        r"k_{WW}+k_{WSW}"
+        r"\lambda\rangle)\\ \frac{\psi_p^2}{\psi_n}q_1q_2\,\alpha^2\langle"
+        r"\lambda(k_{WW}+k_{WSW}\lambda)\rangle\end{pmatrix}",
+        code=CODE,
+    )
     rows = _response(n)
-    left = [corner_q - rows[0][0] * corner_q - rows[0][1] * corner_d, corner_d - rows[1][0] * corner_q - rows[1][1] * corner_d]
-    want = [corner_q + q1 * q2 * (big_k + n(big_m) - psi_p * corner_q * mm),
-            corner_d - psi_p / psi_n * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(
-                lambda y: y * big_m(y))))]  # fmt: skip
+    left = [
+        corner_q - rows[0][0] * corner_q - rows[0][1] * corner_d,
+        corner_d - rows[1][0] * corner_q - rows[1][1] * corner_d,
+    ]
+    want = [
+        corner_q + q1 * q2 * (big_k + n(big_m) - psi_p * corner_q * mm),
+        corner_d
+        - psi_p
+        / psi_n
+        * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(lambda y: y * big_m(y)))),
+    ]
     residual = [a - b - c for a, b, c in zip(left, source, want, strict=True)]
-    d.check("(D6.3) and (D6.4) are the response system of (D4.9) with a source",
-            all(sympy.cancel(sympy.together(e.subs(values))) == 0 for e in residual), "exact, as above")  # fmt: skip
+    d.check(
+        "(D6.3) and (D6.4) are the response system of (D4.9) with a source",
+        all(_vanishes(e) for e in residual),
+        "exact, as above",
+    )
 
 
 def _response(n: object) -> list[list[sympy.Expr]]:
@@ -95,7 +140,8 @@ def _response(n: object) -> list[list[sympy.Expr]]:
 
 
 def _identity(d: Derivation) -> None:
-    d.text(r"""Coupling $I$ shifts $Z$ to $\mathrm{diag}(z_1,z_2)-\varepsilon e_{12}$, and every analytic $f$ then has corner
+    d.text(r"""Coupling $I$ shifts $Z$ to $\mathrm{diag}(z_1,z_2)-\varepsilon e_{12}$, and every analytic $f$ then
+    has corner
     $-\varepsilon(f(z_1)-f(z_2))/(z_1-z_2)$: by (D4.9) this solves (D6.6).""")
     d.equation(7, r"\mathcal C=I:\qquad T(z_1,z_2)=\frac{S(z_1)-S(z_2)}{z_1-z_2}", code=CODE)
     inv1, right1 = fixed_point(q1, d1, z1)
@@ -109,10 +155,14 @@ def _identity(d: Derivation) -> None:
     ]
     # On shell 1/q_i = inv_i and delta_i = right_i; the residuals must be combinations of these.
     on_shell = [q1 * q2 * (1 / q2 - inv2 - (1 / q1 - inv1)) / -dz, ((d1 - right1) - (d2 - right2)) / -dz]
-    d.check("The divided differences solve (D6.6) on the one-point solutions",
-            all(sympy.cancel(sympy.together((a - b).subs(POINT))) == 0 for a, b in zip(residual, on_shell, strict=True)),
-            "exact, rational parameters")  # fmt: skip
-    d.equation(8, r"\mathcal C=U:\qquad T(z_1,z_2)=\frac{z_1S(z_1)-z_2S(z_2)}{z_1-z_2}=S(z_2)+z_1\,T_I(z_1,z_2)", code=CODE)
+    d.check(
+        "The divided differences solve (D6.6) on the one-point solutions",
+        all(_vanishes(a - b) for a, b in zip(residual, on_shell, strict=True)),
+        "exact rationals",
+    )
+    d.equation(
+        8, r"\mathcal C=U:\qquad T(z_1,z_2)=\frac{z_1S(z_1)-z_2S(z_2)}{z_1-z_2}=S(z_2)+z_1\,T_I(z_1,z_2)", code=CODE
+    )
     a, b, c = sympy.symbols("U z_1 z_2")
     d.zero("$U=(U-z_1)+z_1$ between the resolvents", a / ((a - b) * (a - c)) - (1 / (a - c) + b / ((a - b) * (a - c))))
     d.equation(9, r"T(z,z)=-\frac{d}{d\varepsilon}S_{U+\varepsilon\mathcal C}(z)\Big|_{0}", code=CODE)
@@ -126,10 +176,12 @@ def kernel(system: System, one: tuple, two: tuple, coupling: tuple) -> mp.mpc:
     average = lambda f: system.mean(lambda x: f(x) / both(x))  # noqa: E731
     qq, g = qa * qb, 1 / ((1 + da) * (1 + db))
     mixed, free = noise + a2 * average(lambda x: x), lambda x: coupling[1] + coupling[2] * x
-    matrix = mp.matrix([
-        [1 - p * qq * average(lambda x: system.m(x, da) * system.m(x, db)), -qq * g * mixed],
-        [-p / n * mixed, 1 - p * p / n * qq * g * a2 * a2 * average(lambda x: x * x)],
-    ])  # fmt: skip
+    matrix = mp.matrix(
+        [
+            [1 - p * qq * average(lambda x: system.m(x, da) * system.m(x, db)), -qq * g * mixed],
+            [-p / n * mixed, 1 - p * p / n * qq * g * a2 * a2 * average(lambda x: x * x)],
+        ]
+    )
     source = mp.matrix([-qq * (coupling[0] + average(free)), -p * p / n * qq * a2 * average(lambda x: x * free(x))])
     big_q, big_e = mp.lu_solve(matrix, source)
     return -p * (big_q * average(lambda x: 1) - p * qq * average(lambda x: free(x) - a2 * x * g * big_e))
@@ -143,11 +195,17 @@ def _numbers(d: Derivation) -> None:
         for j, name in enumerate(("I", "WW^T/d", r"W\Sigma W^T/d")):
             coupling = tuple(mp.mpf(int(i == j)) for i in range(3))
             moved = [
-                reference(fixed=tuple(f + sign * eps * c for f, c in zip(system.fixed, coupling, strict=True))).trace(at, base)
+                reference(fixed=tuple(f + sign * eps * c for f, c in zip(system.fixed, coupling, strict=True))).trace(
+                    at, base
+                )
                 for sign in (1, -1)
             ]
-            d.close(f"Diagonal limit for the coupling ${name}$", kernel(system, base, base, coupling),
-                    -(moved[0] - moved[1]) / (2 * eps), 20)  # fmt: skip
+            d.close(
+                f"Diagonal limit for the coupling ${name}$",
+                kernel(system, base, base, coupling),
+                -(moved[0] - moved[1]) / (2 * eps),
+                20,
+            )
         others = mp.mpf(-1) / 3, mp.mpf(-2)
         one, two = (system.solve(x) for x in others)
         coupling = (mp.mpf(1) / 7, mp.mpf(2), mp.mpf(3) / 5)

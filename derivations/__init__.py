@@ -1,1 +1,1 @@
-"""Derivations that run: each script D01 ... D09 derives one block of formulas, asserts it, and writes its mathematics."""
+"""Derivations that run: D01 ... D09 each derive one block of formulas, assert it and write its mathematics."""

@@ -58,7 +58,11 @@ def reference(**changes: Any) -> System:
     """Two atoms, psi_n = 2, psi_p = 5; call inside workdps."""
     one = mp.mpf(1)
     values = {
-        "psi_n": 2 * one, "psi_p": 5 * one, "fixed": (one / 60, one / 8, 0 * one), "sampled": (one / 40, 0 * one, one / 3),
-        "nodes": (one / 2, 7 * one / 4), "weights": (2 * one / 7, 5 * one / 7),
-    }  # fmt: skip
+        "psi_n": 2 * one,
+        "psi_p": 5 * one,
+        "fixed": (one / 60, one / 8, 0 * one),
+        "sampled": (one / 40, 0 * one, one / 3),
+        "nodes": (one / 2, 7 * one / 4),
+        "weights": (2 * one / 7, 5 * one / 7),
+    }
     return System(**{**values, **changes})

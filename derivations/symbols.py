@@ -1,4 +1,4 @@
-"""Symbols shared by the spectral derivations, and rho_Sigma with two atoms, which is general enough for every identity."""
+"""Symbols shared by the spectral derivations; rho_Sigma with two atoms, general enough for every identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ def mean(function: object) -> sympy.Expr:
 
 #: Rational values of all parameters, for identities too large to simplify symbolically.
 POINT = {
-    psi_n: sympy.Rational(7, 3), psi_p: sympy.Rational(11, 2), alpha2: sympy.Rational(2, 5), b2: sympy.Rational(3, 20),
-    v2: sympy.Rational(1, 30), s2: sympy.Rational(1, 45), lam[0]: sympy.Rational(1, 2), lam[1]: sympy.Rational(7, 4),
+    psi_n: sympy.Rational(7, 3),
+    psi_p: sympy.Rational(11, 2),
+    alpha2: sympy.Rational(2, 5),
+    b2: sympy.Rational(3, 20),
+    v2: sympy.Rational(1, 30),
+    s2: sympy.Rational(1, 45),
+    lam[0]: sympy.Rational(1, 2),
+    lam[1]: sympy.Rational(7, 4),
     weight_1: sympy.Rational(2, 7),
-}  # fmt: skip
+}

@@ -28,7 +28,7 @@ from rfscore.problem import ScoreProblem
 _EPS = np.finfo(np.float64).eps
 _REACH = 13.0  # |z| beyond which he_k(z) phi(z) is below 1e-17 for every k
 _ORDERS = (128, 512, 2048, 8192)  # Hermite orders tried in turn
-_WANTED = 1e-13
+_WANTED = 2e-13
 _REFUSED = 1e-8
 
 
@@ -158,7 +158,7 @@ def _smooth(sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, orde
     # Every second node is a trapezoidal rule whose error is the square root of the full rule's.
     coarse = 2.0 * (xp.asarray(weights * z)[::2] * values[::2]).sum()
     aliasing = (coarse / mu1 - 1.0) ** 2
-    rounding = 4.0 * _EPS * xp.sqrt((mu1**2 + v2 + s2) / (v2 + s2))
+    rounding = _EPS * (32.0 + 0.25 * order + 4.0 * xp.sqrt((mu1**2 + v2 + s2) / (v2 + s2)))  # the table by recurrence
     return mean, mu1, v2, s2, tail + aliasing + rounding
 
 

@@ -11,6 +11,7 @@ positive throughout, so one verified solution of the one-point equations per int
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -191,7 +192,10 @@ def stationary(m: Model) -> list[Any]:
                 function = lambda x, pole=pole, branch=branch: curve.slope(pole, x, branch)  # noqa: E731
                 values = [function(x) for x in arc]
                 roots = _refined(arc, function, values) + _near_misses(function, arc, values)
-                heights += [curve.height(pole, x, branch) for x in roots]
+                for x in roots:
+                    # At psi_n = 1 the slope's polynomial also vanishes at kappa = 0, where z is infinite.
+                    with contextlib.suppress(ZeroDivisionError):
+                        heights.append(curve.height(pole, x, branch))
     return sorted(heights)
 
 
@@ -261,38 +265,42 @@ def edges(problem: ScoreProblem, dps: int = 20, *, activation: Callable | None =
         return Edges(tuple(fine), errors, (m.s2, mass) if mass > 0 else None)
 
 
-def bulk_mass(problem: ScoreProblem, left: Any, right: Any, dps: int = 12) -> Number:
-    r"""Mass of the spectrum inside (left, right), both in gaps: -(1/2 pi i) times the contour integral of q.
+def bulk_mass(problem: ScoreProblem, found: Edges, index: int, dps: int = 10) -> Number:
+    r"""Mass of one bulk: -(1/2 pi i) times the integral of q around it.
 
-    Trapezoidal rule on an ellipse in log z, so that an interval spanning many decades costs no more nodes than a
-    narrow one; nodes are doubled until two results agree to `dps` digits, and the error is that difference.
+    Trapezoidal rule on the ellipse in log z whose foci are the bulk's edges and which stays half-way from its
+    neighbours: geometric convergence, whatever the scales. Nodes are doubled until two results agree to `dps` digits.
 
     Args:
         problem: the model.
-        left: point of a gap, > 0.
-        right: point of a gap to the right of it.
+        found: its edges, good to more digits than the gaps are narrow.
+        index: which bulk, 0 the leftmost.
         dps: digits asked for.
 
     Raises:
-        SolveError: no agreement with 4096 nodes: the gaps are too narrow, or an end lies inside a bulk.
+        SolveError: no agreement with 8192 nodes: the gap beside the bulk is too narrow.
     """
     digits = dps + GUARD[0] + _lost(problem, dps + GUARD[0], None)
     with mp.workdps(digits):
         m = model(problem, digits)
-        middle, half = mp.log(mp.mpf(left) * right) / 2, mp.log(mp.mpf(right) / left) / 2
-        tall = min(half, mp.mpf(2))  # below pi, or exp would wind twice
+        low, high = found.bulks[index]
+        below = found.values[2 * index - 1] if index else (found.atom[0] if found.atom else mp.mpf(0))
+        above = found.values[2 * index + 2] if 2 * index + 2 < len(found.values) else mp.inf
+        middle, half = mp.log(low * high) / 2, mp.log(high / low) / 2
+        rooms = [mp.log(low / below) if below else mp.inf, mp.log(above / high) if above < mp.inf else mp.inf]
+        wide = half + min(*rooms, mp.mpf(2)) / 2
+        wide = min(wide, mp.hypot(half, 2))  # the height stays below pi, or exp would wind twice
+        tall = mp.sqrt(wide * wide - half * half)
         previous, count = mp.inf, 32
-        while count <= 4096:
+        while count <= 8192:
             total, start = mp.mpf(0), None
             for j in range(count // 2):
                 turn = mp.expjpi(2 * (j + mp.mpf(1) / 2) / count)
-                z = mp.exp(middle + mp.mpc(half * turn.real, tall * turn.imag))
+                z = mp.exp(middle + mp.mpc(wide * turn.real, tall * turn.imag))
                 w, delta, _ = solve(m, z, start)
                 start = (w, delta)
-                total -= 2 * mp.re(w / m.psi_p * z * mp.mpc(tall * turn.real, half * turn.imag)) / count
+                total -= 2 * mp.re(w / m.psi_p * z * mp.mpc(tall * turn.real, wide * turn.imag)) / count
             if abs(total - previous) < mp.mpf(10) ** -dps:
                 return Number(total, abs(total - previous))
             previous, count = total, 2 * count
-    raise SolveError(
-        f"mass of ({float(left):.6g}, {float(right):.6g}): no convergence; move the ends away from the edges"
-    )
+    raise SolveError(f"mass of bulk {index}: no convergence; its neighbour is too close")

@@ -8,31 +8,65 @@ an ellipse in log(z), which keeps Re z > 0 so that no exponential grows.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Complex
+from jaxtyping import Complex, Float, Int
 
 from rfscore.errors import SolveError
 
-#: A loss needs the exponents c and 2c on one contour.
-_WINDOW = 2.0
-_RATE = 2.0 * np.pi / np.sqrt(8.0 * _WINDOW + 1.0)
 
+def node_count(rtol: float, span: float) -> int:
+    """Nodes on the upper half of a parabola for a relative error `rtol` when its exponents span a factor `span`.
 
-def node_count(rtol: float) -> int:
-    """Nodes on the upper half of the parabola for a relative error `rtol`: the error is exp(-1.52 N)."""
-    return int(np.ceil(-np.log(rtol) / _RATE)) + 2
-
-
-def parabola(count: int) -> tuple[Complex[np.ndarray, " N"], Complex[np.ndarray, " N"]]:
-    """Upper-half nodes and weights for c = 1, valid for exponents 1 and 2: f(c) = 2 Re sum_j w_j e^{s_j} F(-s_j/c)/c.
-
-    s and w scale as 1/c, so one table serves every training time.
+    The error is exp(-2 pi N/sqrt(8 span + 1)); two more nodes pay for the factor in front of it.
     """
-    root = np.sqrt(8.0 * _WINDOW + 1.0)
+    return int(np.ceil(-np.log(rtol) * np.sqrt(8.0 * span + 1.0) / (2.0 * np.pi))) + 2
+
+
+def parabola(count: int, span: float) -> tuple[Complex[np.ndarray, " N"], Complex[np.ndarray, " N"]]:
+    """Upper-half nodes s_j and weights w_j: e^{-x lam/c} for all x in [1/span, 1] from resolvents at z = -s_j/c.
+
+    f(x) = 2 Re sum_j w_j e^{x s_j} F(-s_j/c)/s_j for F(z) = int mu(dlam)/(lam - z); c is the largest exponent.
+    """
+    root = np.sqrt(8.0 * span + 1.0)
     step = root / count
-    scale = np.pi * count / (4.0 * _WINDOW * root)
+    scale = np.pi * count / (4.0 * root)
     theta = (np.arange(count) + 0.5) * step
     return scale * (1j * theta + 1.0) ** 2, (step / (2.0 * np.pi)) * 2.0 * scale * (1j * theta + 1.0)
+
+
+class Windows(NamedTuple):
+    """Training times grouped so that one contour serves each group."""
+
+    span: float  # ratio of the exponents a contour must serve: 2 because a loss needs c and 2c, times the window
+    member: Int[np.ndarray, "W M"]  # indices into tau, short rows filled with their own first index
+    row: Int[np.ndarray, " T"]
+    column: Int[np.ndarray, " T"]
+
+
+#: A window of one decade needs 2.7 times the nodes of a single time and serves the 20 times that a curve has in it.
+_DECADE = 10.0
+
+
+def windows(tau: Float[np.ndarray, " T"], rtol: float) -> Windows:
+    """The cheaper of: a contour for every time, or one for every decade that has times in it."""
+    alone = np.arange(tau.size)
+    single = Windows(2.0, alone[:, None], alone, np.zeros_like(alone))
+    order = np.argsort(tau)
+    start, groups = 0, []
+    for i in range(1, tau.size + 1):
+        if i == tau.size or tau[order[i]] > _DECADE * tau[order[start]]:
+            groups.append(order[start:i])
+            start = i
+    if len(groups) * node_count(rtol, 2.0 * _DECADE) >= tau.size * node_count(rtol, 2.0):
+        return single
+    width = max(group.size for group in groups)
+    member = np.array([np.concatenate([g, np.full(width - g.size, g[0])]) for g in groups])
+    row, column = np.empty_like(alone), np.empty_like(alone)
+    for i, group in enumerate(groups):
+        row[group], column[group] = i, np.arange(group.size)
+    return Windows(2.0 * _DECADE, member, row, column)
 
 
 def around(

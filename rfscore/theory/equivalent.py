@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from rfscore._precision import is_traced
 from rfscore.coefficients import coefficients
 from rfscore.problem import ScoreProblem
 
@@ -58,15 +60,16 @@ def equivalent(problem: ScoreProblem) -> Equivalent:
     """The equivalent of a problem's U: fixed (s2, b^2, 0), one sampled part (v2, 0, alpha2) with n columns."""
     co = coefficients(problem)
     nodes, weights = problem.population()
-    zero = jnp.zeros(())
+    xp = jnp if is_traced(problem) else np  # concrete numbers stay in NumPy: nothing to compile
+    zero = xp.zeros(())
     return Equivalent(
-        psi_p=jnp.asarray(problem.psi_p, dtype=float),
-        nodes=jnp.asarray(nodes),
-        weights=jnp.asarray(weights),
-        fixed=jnp.stack([jnp.asarray(co.s2), jnp.asarray(co.b**2), zero]),
-        sampled=jnp.stack([jnp.asarray(co.v2), zero, jnp.asarray(co.alpha2)])[None],
-        share=jnp.ones(1),
-        ratio=jnp.asarray(problem.psi_p / problem.psi_n, dtype=float)[None],
-        population=jnp.stack([jnp.asarray(co.v2 + co.s2), jnp.asarray(co.b**2), jnp.asarray(co.alpha2)]),
-        target=jnp.asarray(co.b),
+        psi_p=xp.asarray(problem.psi_p, dtype=float),
+        nodes=xp.asarray(nodes),
+        weights=xp.asarray(weights),
+        fixed=xp.stack([co.s2, co.b**2, zero]),
+        sampled=xp.stack([co.v2, zero, co.alpha2])[None],
+        share=xp.ones(1),
+        ratio=xp.asarray(problem.psi_p / problem.psi_n, dtype=float)[None],
+        population=xp.stack([co.v2 + co.s2, co.b**2, co.alpha2]),
+        target=xp.asarray(co.b),
     )

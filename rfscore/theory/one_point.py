@@ -62,20 +62,25 @@ def point(eq: Equivalent, q: Inexact[Array, "*B"], delta: Inexact[Array, "*B J"]
     return Point(q, delta, g, k, 1.0 / (1.0 + eq.psi_p * q[..., None] * m))
 
 
+def _powers(eq: Equivalent, count: int) -> Float[Array, "L count"]:
+    """Columns rho_Sigma lam^i: integrals against them are skinny matrix products."""
+    return jnp.stack([eq.weights * eq.nodes**i for i in range(count)], axis=-1)
+
+
 def traces(eq: Equivalent, x: Point) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B"]]:
     """s = (1/p) Tr[W^T (U-z)^{-1} W]/d and r, the same with Sigma inserted."""
-    return x.q * (x.inverse * eq.weights).sum(-1), x.q * (x.inverse * (eq.weights * eq.nodes)).sum(-1)
+    both = x.q[..., None] * (x.inverse @ _powers(eq, 2))
+    return both[..., 0], both[..., 1]
 
 
 def residual(
     eq: Equivalent, x: Point, z: Inexact[Array, "*B"]
 ) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B J"], Float[Array, "*B"]]:
     """Both equations' residuals (as Newton needs them) and their size relative to the sum of |terms|."""
-    m = x.k[..., 1, None] + x.k[..., 2, None] * eq.nodes
-    terms = eq.weights * m * x.inverse
-    first = 1.0 / x.q - (x.k[..., 0] - z) - terms.sum(-1)
-    first_scale = abs(1.0 / x.q) + abs(x.k[..., 0] - z) + abs(terms).sum(-1)
     s, r = traces(eq, x)
+    of_m = (x.k[..., 1] * s / x.q, x.k[..., 2] * r / x.q)
+    first = 1.0 / x.q - (x.k[..., 0] - z) - (of_m[0] + of_m[1])
+    first_scale = abs(1.0 / x.q) + abs(x.k[..., 0]) + abs(z) + abs(of_m[0]) + abs(of_m[1])
     parts = jnp.stack([x.q, s, r], axis=-1)[..., None, :] * eq.sampled * eq.ratio[:, None]
     second = parts.sum(-1) - x.delta
     second_scale = abs(parts).sum(-1) + abs(x.delta) + 1e-300
@@ -85,8 +90,8 @@ def residual(
 
 def moments(eq: Equivalent, x: Point, y: Point) -> Moments:
     """Moments at pairs of points taken elementwise."""
-    both = x.inverse * y.inverse
-    return Moments(*((both * (eq.weights * eq.nodes**i)).sum(-1) for i in range(3)))
+    all_three = (x.inverse * y.inverse) @ _powers(eq, 3)
+    return Moments(all_three[..., 0], all_three[..., 1], all_three[..., 2])
 
 
 def response_matrix(eq: Equivalent, x: Point, y: Point, mom: Moments) -> list[list[Inexact[Array, "*B"]]]:

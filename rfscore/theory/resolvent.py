@@ -23,19 +23,21 @@ from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 
 RESIDUAL_TOLERANCE = 1e-12
-_CONVERGED = 1e-14
+_CONVERGED = 1e-13  # roundoff of a sum over a thousand eigenvalues; one more step follows
+_UNCERTAIN = 1e-6  # largest Newton increment, relative to q, of a verified solution
 _ON_PATH = 1e-9  # loose ends on the path leave the narrow Newton basin of a nearly hard edge
 _STEPS_PER_TRIAL = 12
 _MAX_STEPS = 600
+_FIRST_FACTOR = 0.02
 
 OK, NOT_CONVERGED, WRONG_BRANCH = 0, 1, 2
 #: What each status means and what to do about it.
 STATUS = {
     OK: "verified",
-    NOT_CONVERGED: "residual above 1e-12: z sits on an atom or within roundoff of a spectral edge; move it by a "
-    "relative 1e-9, or add a small imaginary part",
+    NOT_CONVERGED: "not determined to 6 digits: z is within roundoff of an atom or of a spectral edge; move it by a "
+    "relative 1e-6, or add a small imaginary part",
     WRONG_BRANCH: "branch conditions not met: z is within roundoff of a spectral edge or an atom; move it by a "
-    "relative 1e-9, or add a small imaginary part",
+    "relative 1e-6, or add a small imaginary part",
 }
 
 
@@ -115,8 +117,8 @@ def _solve(eq: Equivalent, z: Complex[Array, " B"]) -> tuple[Complex[Array, " B"
     start = op.far_point(eq, z + 1j * height)
     floor = 1e-15 * (abs(z) + 1e-3 * eq.fixed[0])
     walk = _Walk(
-        start.q, start.delta, height, start.q, start.delta, jnp.zeros_like(height),
-        jnp.full_like(height, np.log(1e-2)), jnp.zeros(z.shape, int), jnp.zeros((), int), jnp.zeros(z.shape, bool),
+        start.q, start.delta, height, start.q, start.delta, _FIRST_FACTOR * height,
+        jnp.full_like(height, np.log(_FIRST_FACTOR)), jnp.zeros(z.shape, int), jnp.zeros((), int), jnp.zeros(z.shape, bool),
     )  # fmt: skip
     walk = jax.lax.while_loop(
         lambda w: (w.steps < _MAX_STEPS) & ~jnp.all(w.done), lambda w: _advance(eq, z, floor, w), walk
@@ -163,20 +165,24 @@ def _solve_jvp(primals, tangents):  # noqa: ANN001, ANN202 (signature fixed by J
     return (q, delta), op.newton_step(eq, x, first, second)
 
 
-def solve(eq: Equivalent, z: Complex[Array, "*B"]) -> tuple[op.Point, Float[Array, "*B"], Int[Array, "*B"]]:
+def solve(
+    eq: Equivalent, z: Complex[Array, "*B"], uncertain: float = _UNCERTAIN
+) -> tuple[op.Point, Float[Array, "*B"], Int[Array, "*B"]]:
     """Solutions at any z (conjugate symmetry below the axis), their relative residual and status."""
     z = jnp.asarray(z, dtype=complex)
     below = jnp.imag(z) < 0.0
     flat = jnp.where(below, jnp.conj(z), z).reshape(-1)
     q, delta = _solve(eq, flat)
     x = op.point(eq, q, delta)
-    size = op.residual(eq, x, flat)[2]
+    first, second, size = op.residual(eq, x, flat)
+    # A small residual proves a small error only where the equations are well conditioned: ask Newton how far q is off.
+    certain = abs(op.newton_step(eq, x, first, second)[0]) <= uncertain * abs(q)
     tiny = 1e-7  # roundoff of a solution that is within roundoff of a square-root edge
     upper = jnp.all(jnp.imag(jnp.concatenate([q[:, None], delta], -1)) >= -1e-12 * abs(delta).sum(-1, keepdims=True)
                     - 1e-12 * abs(q)[:, None], axis=-1)  # fmt: skip
     turned = jnp.imag(flat * q) >= -1e-9 * abs(flat * q)
     good = upper & turned & (op.branch_margin(eq, x) > -tiny)
-    status = jnp.where(~(size < RESIDUAL_TOLERANCE), NOT_CONVERGED, jnp.where(good, OK, WRONG_BRANCH))
+    status = jnp.where(~((size < RESIDUAL_TOLERANCE) & certain), NOT_CONVERGED, jnp.where(good, OK, WRONG_BRANCH))
     shape = z.shape
     q, delta = q.reshape(shape), delta.reshape(*shape, -1)
     q = jnp.where(below, jnp.conj(q), q)
@@ -215,7 +221,7 @@ def resolvent(problem: ScoreProblem, z: Any, *, throw: bool = True) -> Resolvent
         >>> import rfscore as rf
         >>> res = rf.resolvent(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01), [-1.0, 20.0])
         >>> print(f"{res.q[0].real:.6f} {res.q[1].imag:.6f}")
-        0.920265 0.002121
+        0.965214 0.001998
     """
     points = jnp.asarray(z, dtype=complex)
     if not is_traced(points) and not np.all(np.isfinite(points)):

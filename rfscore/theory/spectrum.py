@@ -7,13 +7,13 @@ stationarity of a potential Phi with dPhi/dz = -q, and N(lam) = -Im Phi(lam + i0
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 from scipy import optimize
 
 from rfscore._precision import float64, is_traced
@@ -26,11 +26,14 @@ from rfscore.theory.real_curve import Gap, gaps
 
 _MASS_TOLERANCE = 1e-8
 _CHUNK = 512
+_PANEL_NODES = 101
+_MAX_HALVINGS = 24
+_NARROWEST_GAP = 1e-9  # relative; roundoff hides narrower ones
 
 
 def _above_floor(eq: Equivalent) -> Equivalent:
     """The same equivalent for U - s2: resolvents are then functions of y."""
-    return eqx.tree_at(lambda e: e.fixed, eq, eq.fixed.at[0].set(0.0))
+    return eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0))
 
 
 def counting(eq: Equivalent, x: op.Point, z: Complex[Array, "*B"]) -> Float[Array, "*B"]:
@@ -53,7 +56,8 @@ def counting(eq: Equivalent, x: op.Point, z: Complex[Array, "*B"]) -> Float[Arra
 @jax.jit
 def _on_axis(eq: Equivalent, y: Float[Array, " N"]) -> tuple[Array, Array, Array]:
     """Density and distribution at heights y, with the solver's status."""
-    x, _, status = rs.solve(eq, y + 0j)
+    # Next to an edge q is less certain than a single resolvent may be; what matters here is checked by the masses.
+    x, _, status = rs.solve(eq, y + 0j, uncertain=1e-3)
     return jnp.imag(x.q) / jnp.pi, counting(eq, x, y + 0j), status
 
 
@@ -78,6 +82,14 @@ def _tanh_sinh(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return left, right, (u[1] - u[0]) * np.pi * np.cosh(u) * left * right
 
 
+class BulkRule(NamedTuple):
+    """A quadrature of the density."""
+
+    nodes: Float[np.ndarray, " N"]
+    weights: Float[np.ndarray, " N"]
+    bulk: Int[np.ndarray, " N"]
+
+
 class Spectrum(eqx.Module):
     r"""The limiting eigenvalue distribution of U.
 
@@ -95,7 +107,8 @@ class Spectrum(eqx.Module):
     atoms: list[tuple[float, float]]
     floor: float
     _heights: Float[np.ndarray, "k 2"]  # edges - s2, to full relative accuracy
-    _count: int  # nodes per bulk with which the density was verified to integrate to its mass
+    _panels: Float[np.ndarray, "m 2"]  # bulks, halved until the density integrates to the exact mass of every part
+    _owner: Int[np.ndarray, " m"]  # whose panel it is
     _eq: Equivalent
 
     def _evaluate(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,10 +164,15 @@ class Spectrum(eqx.Module):
         """Fraction of the eigenvalues in one bulk (index into `edges`)."""
         return float(self.masses[bulk])
 
-    def rule(self, count: int | None = None, bulks: Any = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes lam and weights (k, count), density included: sum_j w_kj f(lam_kj) = int_(bulk k) rho f; tanh-sinh."""
-        low, width = self._heights[bulks, :1], np.diff(self._heights[bulks])
-        left, right, weights = _tanh_sinh(count or self._count)
+    def rule(self) -> BulkRule:
+        """Nodes lam, weights with the density included, and the bulk of each: sum w f(lam) = int rho f off the atom."""
+        nodes, weights = self._rule(self._panels)
+        return BulkRule(nodes.ravel(), weights.ravel(), np.repeat(self._owner, _PANEL_NODES))
+
+    def _rule(self, panels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tanh-sinh on panels (m, 2): nodes and weights (m, count)."""
+        low, width = panels[:, :1], np.diff(panels)
+        left, right, weights = _tanh_sinh(_PANEL_NODES)
         y = np.where(left < 0.5, low + width * left, low + width - width * right)
         return y + self.floor, weights * width * self._evaluate(y)[0]
 
@@ -163,8 +181,8 @@ class Spectrum(eqx.Module):
         if not (isinstance(order, (int, np.integer)) and order >= 0):
             raise bad("order", order, "an integer >= 0")
         total = sum(mass * where**order for where, mass in self.atoms)
-        nodes, weights = self.rule()
-        return total + float((weights * nodes**order).sum())
+        rule = self.rule()
+        return total + float((rule.weights * rule.nodes**order).sum())
 
     def quantile(self, fraction: Any) -> np.ndarray:
         """Smallest lam with cdf(lam) >= fraction, for fraction in (0, 1)."""
@@ -230,22 +248,27 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
             few for the bulk's resolution).
 
     Accuracy:
-        Edges and masses to about 1e-12 relative (height above s2); gaps narrower than roundoff resolves count as none.
+        Edges and masses to about 1e-12 relative (height above s2); gaps narrower than a
+            relative 1e-9 count as none.
 
     Example:
         >>> import rfscore as rf
         >>> spec = rf.spectrum(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01))
         >>> print(spec.edges.round(4).tolist())
         [[0.0037, 0.0102], [0.0913, 0.3595], [9.8359, 44.693]]
-        >>> print([round(m * 64, 9) for m in spec.masses], round(spec.atoms[0][1], 6))
-        [1.0, 7.0, 1.0] 0.859375
+        >>> print((64 * spec.masses).round(9), round(spec.atoms[0][1], 6))
+        [1. 7. 1.] 0.859375
     """
     if is_traced(problem):
         raise InputError("spectrum needs concrete numbers: its number of bulks depends on them; use timescales or "
                          "resolvent under jit, vmap and grad")  # fmt: skip
     eq = _above_floor(equivalent(problem))
     floor = float(equivalent(problem).fixed[0])
-    free = gaps(eq, continuous=problem.covariance.continuous)
+    free = [
+        gap
+        for gap in gaps(eq, continuous=problem.covariance.continuous)
+        if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low
+    ]
     atom = max(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)
     ends = [(a.high, b.low) for a, b in zip(free[:-1], free[1:], strict=True)]
     bulks = [(low, high) for low, high in ends if high > low]
@@ -254,8 +277,10 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
     heights = np.array(bulks)
     masses = _masses(eq, free, heights, atom)
     atoms = [(floor, atom)] if atom > 0 else []
-    result = Spectrum(problem, heights + floor, masses, atoms, floor, heights, 0, eq)
-    return eqx.tree_at(lambda s: s._count, result, _verified_count(result))
+    bulks = np.arange(len(heights))
+    return _verified(
+        Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, bulks, eq)
+    )
 
 
 def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:
@@ -273,20 +298,31 @@ def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -
     return np.diff(np.concatenate([[atom], counts[:, 0], [1.0]]))
 
 
-def _verified_count(spec: Spectrum) -> int:
-    """Nodes per bulk with which every bulk's density integrates to its exact mass."""
-    bulks = np.arange(len(spec.masses))
-    for count in (129, 401, 1201, 3601, 10801):
-        error = abs(spec.rule(count, bulks)[1].sum(-1) - spec.masses[bulks])
-        rough = error > np.maximum(0.1 * _MASS_TOLERANCE * spec.masses[bulks], 1e-12)
-        bulks, error = bulks[rough], error[rough]
-        if bulks.size == 0:
-            return count
-    if np.max(error) > _MASS_TOLERANCE:
-        worst = bulks[np.argmax(error)]
-        low, high = spec.edges[worst]
-        raise SolveError(
-            f"spectrum: the density on [{low:.6g}, {high:.6g}] integrates to its mass {spec.masses[worst]:.6g} only "
-            f"within {np.max(error):.1e}; for a continuous Sigma use explicit eigenvalues (Atoms or Empirical)"
-        )
-    return count
+def _verified(spec: Spectrum) -> Spectrum:
+    """The same spectrum with panels on each of which the density integrates to the difference of the exact cdf.
+
+    A panel that does not is cut at its median, so that nodes go where two bulks have just merged or a scale hides.
+    """
+    done, owners = [], []
+    panels, owner = spec._heights, np.arange(len(spec.masses))
+    for _ in range(_MAX_HALVINGS):
+        nodes, weights = spec._rule(panels)
+        exact = np.diff(spec._evaluate(panels)[1])[:, 0]
+        error = abs(weights.sum(-1) - exact)
+        rough = error > np.maximum(0.1 * _MASS_TOLERANCE * spec.masses[owner], 1e-12)
+        done.append(panels[~rough])
+        owners.append(owner[~rough])
+        if not rough.any():
+            found = (np.concatenate(done), np.concatenate(owners))
+            return eqx.tree_at(lambda s: (s._panels, s._owner), spec, found)
+        median = np.argmax(np.cumsum(weights[rough], axis=1) >= 0.5 * weights[rough].sum(1, keepdims=True), axis=1)
+        cut = nodes[rough][np.arange(median.size), median] - spec.floor
+        halves = np.stack([panels[rough, 0], cut, cut, panels[rough, 1]], axis=-1)
+        panels, owner = halves.reshape(-1, 2), np.repeat(owner[rough], 2)
+    worst = int(owner[0])
+    low, high = spec.edges[worst]
+    raise SolveError(
+        f"spectrum: the density on [{low:.6g}, {high:.6g}] does not integrate to its mass {spec.masses[worst]:.6g} "
+        f"within {_MASS_TOLERANCE:g}; if Sigma is continuous use explicit eigenvalues (Atoms or Empirical), else move "
+        "psi_n or psi_p by a relative 1e-6: two bulks are about to merge"
+    )

@@ -108,11 +108,11 @@ def timescales(problem: ScoreProblem) -> Timescales:
         >>> import rfscore as rf
         >>> ts = rf.timescales(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01))
         >>> print(f"{ts.tau_gen:.1f} {ts.tau_mem:.0f} {ts.tau_mem_law:.0f} {ts.tau_last:.0f}")
-        50.5 35389 37040 877527
+        50.5 35389 37039 877534
     """
     eq = equivalent(problem)
     floor, v2 = eq.fixed[0], eq.sampled[0, 0]
-    found = _edges(eqx.tree_at(lambda e: e.fixed, eq, eq.fixed.at[0].set(0.0)), problem.covariance.continuous)
+    found = _edges(eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.covariance.continuous)
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
         raise SolveError("timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9")

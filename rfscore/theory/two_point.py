@@ -86,7 +86,7 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
         >>> problem = rf.ScoreProblem(psi_n=2.0, psi_p=8.0, t=0.1)
         >>> T = rf.two_point(problem, [-1.0], [-1.0], coupling=(1.0, 0.0, 0.0))
         >>> print(f"{T[0, 0].real:.6f}")
-        1.083284
+        0.914668
     """
     eq = equivalent(problem)
     between = eq.population if coupling is None else jnp.asarray(coupling, dtype=float)

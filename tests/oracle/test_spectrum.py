@@ -77,10 +77,7 @@ def test_masses_of_bulks_and_atom_sum_to_one_so_no_bulk_was_missed(case: tuple) 
     found = oracle.edges(problem, dps=12)
     values = [float(x) for x in found.values]
     assert all(error < 1e-12 * value for value, error in zip(values, found.errors, strict=True))
-    below = float(oracle.coefficients(problem, dps=12).s2) if found.atom else values[0] / 4
-    ends = [(below * values[0]) ** 0.5]
-    ends += [(a * b) ** 0.5 for a, b in zip(values[1:-1:2], values[2::2], strict=True)] + [3 * values[-1]]
-    masses = [float(oracle.bulk_mass(problem, a, b, dps=7).value) for a, b in itertools.pairwise(ends)]
+    masses = [float(oracle.bulk_mass(problem, found, j, dps=7)) for j in range(len(found.bulks))]
     assert abs(sum(masses) + (float(found.atom[1]) if found.atom else 0) - 1) < 1e-6
     if case == HARD[0]:
         assert [round(64 * x, 5) for x in masses] == [1.0, 7.0, 1.0]

@@ -1,0 +1,35 @@
+"""The `rfscore` command. Thin: options in the paper's words, errors in one line, everything else in the package."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rfscore.cli.commands import app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; bad input or a failed solution is one line on stderr and exit code 2."""
+    import typer
+
+    from rfscore.errors import RfscoreError
+
+    # Typer brings its own copy of click, or depends on click, by version; this is its base of usage errors in both.
+    usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+    try:
+        # No command at all is a question, not a mistake.
+        code = app(args=(sys.argv[1:] if arguments is None else arguments) or ["--help"], prog_name="rfscore",
+                   standalone_mode=False)  # fmt: skip
+    except usage_error as error:
+        sys.exit(_fail(error.format_message()))
+    except (RfscoreError, OSError) as error:
+        sys.exit(_fail(str(error)))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(_fail("interrupted", code=130))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,327 @@
+"""The five commands. Heavy imports are inside, so that --help is quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    import rfscore as rf
+
+app = typer.Typer(
+    help="Why diffusion models generalise before they memorise, in a solvable model: random features trained by score "
+    "matching (Bonnaire et al. 2025). Theory at infinite size, exact training at finite size, and both side by side.",
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+
+
+class Features(StrEnum):
+    """What a finite instance is made of."""
+
+    exact = "exact"
+    equivalent = "gaussian-equivalent"
+
+
+PsiN = Annotated[float, typer.Option("--psi-n", help="n/d, training samples per dimension.")]
+PsiP = Annotated[float, typer.Option("--psi-p", help="p/d, random features per dimension.")]
+T = Annotated[float, typer.Option("--t", help="Diffusion time t; Delta_t = 1 - exp(-2t) is the variance of the noise.")]
+Sigma = Annotated[
+    str,
+    typer.Option(
+        "--covariance",
+        help="Population covariance Sigma of the data: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
+        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:eigs.npy (eigenvalues).",
+    ),
+]
+Sigmoid = Annotated[str, typer.Option("--activation", help="sigma of the features: tanh, erf, sin or relu (centred).")]
+TauMin = Annotated[float | None, typer.Option("--tau-min", help="First training time [default: 0.02/Delta_t].")]
+TauMax = Annotated[
+    float | None, typer.Option("--tau-max", help="Last training time [default: 20 times that of the slowest mode].")
+]
+Points = Annotated[int, typer.Option("--points", help="Number of training times, on a logarithmic grid.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of table and picture.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to [default: rfscore-output/COMMAND].")]
+NoPlot = Annotated[bool, typer.Option("--no-plot", help="No picture; nothing is written unless --out is given.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Accept a folder rfscore did not make; its files stay.")]
+Dimension = Annotated[int, typer.Option("--d", help="Data dimension; n = psi_n d, p = psi_p d.")]
+Kind = Annotated[Features, typer.Option("--features", help="Non-linear features, or their Gaussian equivalent.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
+Full = Annotated[
+    bool, typer.Option("--full", help="The paper's sizes: d = 100, psi_p = 64, psi_n = 4 ... 32; about an hour.")
+]
+Tiny = Annotated[bool, typer.Option("--tiny", help="Very small sizes, to try the installation.")]
+Data = Annotated[
+    str | None, typer.Option("--data", help="Real images: digits, an .npz, a .zip or a folder [default: digits].")
+]
+Size = Annotated[int | None, typer.Option("--size", help="Resize the images to SIZE x SIZE pixels.")]
+
+
+def _problem(psi_n: float, psi_p: float, t: float, covariance: str, activation: str) -> rf.ScoreProblem:
+    import rfscore as rf
+    from rfscore.cli import parse
+
+    return rf.ScoreProblem(psi_n, psi_p, t, parse.covariance(covariance), activation)
+
+
+def _title(problem: rf.ScoreProblem) -> str:
+    return f"psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}, {problem.activation.name}"
+
+
+def _grid(problem: rf.ScoreProblem, low: float | None, high: float | None, points: int) -> np.ndarray:
+    import rfscore as rf
+    from rfscore.cli import parse
+
+    scales = rf.timescales(problem)
+    return parse.times(low, high, points, (0.02 * float(scales.tau_gen), 20.0 * float(scales.tau_last)))
+
+
+def _curve_rows(tau: np.ndarray, *columns: np.ndarray) -> list[list[str]]:
+    """About ten times, the first and last among them, one row each."""
+    import numpy as np
+
+    pick = np.unique(np.linspace(0, len(tau) - 1, min(12, len(tau))).astype(int))
+    return [[f"{tau[i]:.3g}", *(f"{y[i]:.6f}" for y in columns)] for i in pick]
+
+
+def _observed(tau: np.ndarray, curves: rf.LossCurves) -> dict[str, Any]:
+    from rfscore import observables as ob
+
+    return {"tau_gen": ob.tau_gen(tau, curves.test), "tau_mem": ob.tau_mem(tau, curves.train, curves.test)}
+
+
+def _times_line(found: dict[str, Any]) -> str:
+    words = [f"{name} = {x.value:.4g}" if x.status == "ok" else f"{name}: {x.message}" for name, x in found.items()]
+    return "; ".join(words) + "  (lowest test loss; half of the final gap)"
+
+
+@app.command()
+def spectrum(
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
+    import numpy as np
+
+    import rfscore as rf
+    from rfscore.cli import show
+
+    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    spec, co = rf.spectrum(problem), rf.coefficients(problem)
+    result = {
+        "problem": problem, "edges": spec.edges, "masses": spec.masses, "atoms": spec.atoms,
+        "coefficients": {k: float(getattr(co, k)) for k in ("mu1", "a", "b", "v2", "s2")},
+    }  # fmt: skip
+
+    def picture() -> Any:
+        from rfscore import plotting
+
+        figure, axes = plotting.panels(width=4.6, height=3.0)
+        pieces = []
+        for low, high in spec.edges:
+            lam = low + (high - low) * np.sin(0.5 * np.pi * np.linspace(0, 1, 400)) ** 2
+            pieces.append((lam, lam * spec.density(lam)))
+        plotting.density(axes[0, 0], pieces, spec.atoms)
+        return figure
+
+    def screen() -> None:
+        rows = [[f"atom at {x:.6g}", "", f"{m:.9f}"] for x, m in spec.atoms]
+        rows += [[f"{a:.9g}", f"{b:.9g}", f"{m:.9f}"] for (a, b), m in zip(spec.edges, spec.masses, strict=True)]
+        show.table(f"Spectrum of U: {_title(problem)}", ["from", "to", "fraction of eigenvalues"], rows)
+
+    show.leave("spectrum", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+               dataset=spec.to_xarray, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
+
+
+@app.command()
+def curves(
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """Training loss, test loss and score error at every training time tau, by theory; tau = 0 and infinity included."""
+    import rfscore as rf
+    from rfscore.cli import show
+
+    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    tau = _grid(problem, tau_min, tau_max, points)
+    found = rf.loss_curves(problem, tau)
+    times = _observed(tau, found)
+    losses = {"train": found.train, "test": found.test, "score_error": found.score_error}
+    result = {"problem": problem, "tau": tau, **losses, **times}
+
+    def picture() -> Any:
+        from rfscore import plotting
+
+        figure, axes = plotting.panels(1, 2, width=7.2, height=3.0)
+        inner = slice(1, -1)
+        plotting.losses(axes[0, 0], {psi_n: (tau[inner], found.train[inner])}, {psi_n: (tau[inner], found.test[inner])})
+        plotting.score_error(axes[0, 1], {psi_n: (tau[inner], found.score_error[inner])}, legend=False)
+        return figure
+
+    def screen() -> None:
+        rows = _curve_rows(tau, found.train, found.test, found.score_error)
+        show.table(f"Losses by theory: {_title(problem)}", ["tau", "training", "test", "score error"], rows)
+        print(_times_line(times))
+
+    show.leave("curves", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+               dataset=found.to_xarray, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
+
+
+@app.command()
+def timescales(
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """tau_gen and tau_mem: predicted by the spectrum, psi_p/(Delta_t lambda_min), and read off the theory's curves."""
+    import rfscore as rf
+    from rfscore.cli import show
+
+    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    names = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest", "lambda_min_law")
+    predicted = {name: float(getattr(rf.timescales(problem), name)) for name in names}
+    tau = _grid(problem, None, None, 161)
+    read = _observed(tau, rf.loss_curves(problem, tau))
+    result = {"problem": problem, "predicted": predicted, "from_curves": read}
+
+    def dataset() -> Any:
+        import xarray as xr
+
+        values = {**predicted, **{f"{name}_from_curves": x.value for name, x in read.items()}}
+        return xr.Dataset({name: ((), value) for name, value in values.items()})
+
+    def picture() -> Any:
+        return _times_picture(problem)
+
+    def screen() -> None:
+        words = {
+            "tau_gen": "1/Delta_t", "tau_mem": "psi_p/(Delta_t lambda_min), left edge of the sample bulk",
+            "tau_mem_law": "the same with the large-psi edge of Theorem 3.2",
+            "tau_last": "psi_p/(Delta_t lambda_lowest), left edge of the lowest bulk",
+            "lambda_min": "exact left edge of the sample bulk", "lambda_lowest": "exact left edge of the lowest bulk",
+            "lambda_min_law": "s2 + v2 (1 - sqrt(psi_p/psi_n))^2",
+        }  # fmt: skip
+        rows = [[name, f"{predicted[name]:.6g}", text] for name, text in words.items()]
+        show.table(f"Predicted by the spectrum: {_title(problem)}", ["", "value", "meaning"], rows)
+        print("read off the curves:", _times_line(read))
+
+    show.leave("timescales", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+               dataset=dataset, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
+
+
+def _times_picture(problem: rf.ScoreProblem) -> Any:
+    """Times for psi_n around the one asked for, all else equal."""
+    import equinox as eqx
+    import numpy as np
+
+    import rfscore as rf
+    from rfscore import plotting
+    from rfscore.problem import PSI_RANGE
+
+    psi_n = np.clip(float(problem.psi_n) * 2.0 ** np.arange(-2.0, 2.5, 0.5), *PSI_RANGE)
+    around = [eqx.tree_at(lambda q: q.psi_n, problem, float(v)) for v in np.unique(psi_n)]
+    scales = [rf.timescales(q) for q in around]
+    read: dict[str, list[float]] = {"tau_gen": [], "tau_mem": []}
+    for q in around:
+        tau = _grid(q, None, None, 161)
+        for name, x in _observed(tau, rf.loss_curves(q, tau)).items():
+            read[name].append(x.value)
+    lines = {
+        r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem) for s in scales]), "--"),
+        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last) for s in scales]), ":"),
+        r"$1/\Delta_t$": (np.array([float(s.tau_gen) for s in scales]), "-."),
+    }
+    figure, axes = plotting.panels(width=4.6, height=3.4)
+    plotting.times(axes[0, 0], np.unique(psi_n), {k: np.array(v) for k, v in read.items()}, {}, lines)
+    axes[0, 0].set_ylim(top=50 * max(float(s.tau_last) for s in scales))
+    return figure
+
+
+@app.command()
+def finite(
+    psi_n: PsiN = 4.0, psi_p: PsiP = 16.0, t: T = 0.1, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    d: Dimension = 64, features: Kind = Features.exact, seed: Seed = 0,
+    tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """Draw one instance at dimension d, train it by exact gradient flow, and set it next to the theory."""
+    import rfscore as rf
+    import rfscore.finite as model
+    from rfscore.cli import show
+
+    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    tau = _grid(problem, tau_min, tau_max, points)
+    flow = model.draw(problem, d, seed, features.value).gradient_flow()
+    run, theory = flow.losses(tau), rf.loss_curves(problem, tau)
+    times = _observed(tau, run)
+    result = {
+        "problem": problem, "d": d, "seed": seed, "features": features.value, "error_bound": flow.instance.error_bound,
+        "tau": tau, "train": run.train, "test": run.test, "score_error": run.score_error, "theory_train": theory.train,
+        "theory_test": theory.test, "eigenvalues": flow.eigenvalues, **times,
+    }  # fmt: skip
+
+    def dataset() -> Any:
+        return run.to_xarray().assign(theory_train=("tau", theory.train), theory_test=("tau", theory.test),
+                                      eigenvalues=("mode", flow.eigenvalues))  # fmt: skip
+
+    def picture() -> Any:
+        import numpy as np
+
+        from rfscore import plotting
+
+        figure, axes = plotting.panels(width=4.6, height=3.2)
+        inner, some = slice(1, -1), slice(1, -1, max(1, len(tau) // 24))
+        none = np.zeros(len(tau[some]))
+        plotting.losses(
+            axes[0, 0], {psi_n: (tau[inner], theory.train[inner])}, {psi_n: (tau[inner], theory.test[inner])},
+            {psi_n: plotting.Points(tau[some], run.train[some], none)},
+            {psi_n: plotting.Points(tau[some], run.test[some], none)},
+        )  # fmt: skip
+        return figure
+
+    def screen() -> None:
+        rows = _curve_rows(tau, run.train, theory.train, run.test, theory.test)
+        title = f"{flow.instance}, seed {seed}, next to theory: {_title(problem)}"
+        show.table(title, ["tau", "training", "theory", "test", "theory"], rows)
+        print(_times_line(times))
+
+    show.leave("finite", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem, dataset=dataset,
+               picture=picture, screen=screen, seeds=[seed], overwrite=overwrite)  # fmt: skip
+
+
+@app.command()
+def reproduce(
+    full: Full = False, tiny: Tiny = False, data: Data = None, size: Size = None, seed: Seed = 0,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("rfscore-report"),
+    overwrite: Overwrite = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """The main job: theory and exact finite size, Gaussian data and real images, one folder with a readable page."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from rfscore.errors import bad
+    from rfscore.reproduce import PRESETS
+    from rfscore.reproduce import reproduce as run
+
+    if full and tiny:
+        raise bad("--full --tiny", "both", "at most one of the two")
+    plan = PRESETS["full" if full else "tiny" if tiny else "default"].changed(seed=seed, source=data, size=size)
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def report(stage: str, done: float, total: float) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        page = run(plan, out, overwrite=overwrite, progress=report)
+    if as_json:
+        sys.stdout.write((page.parent / "numbers.json").read_text(encoding="utf-8"))
+    else:
+        print(f"report: {page}")

@@ -1,0 +1,5 @@
+"""The main job: theory and exact finite size, Gaussian data and real images, as one folder with a readable page."""
+
+from rfscore.reproduce.config import PRESETS as PRESETS
+from rfscore.reproduce.config import Plan as Plan
+from rfscore.reproduce.job import reproduce as reproduce

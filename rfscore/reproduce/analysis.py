@@ -1,0 +1,280 @@
+"""From curves to the numbers of the report: times, exponents, agreement, shares of the bulks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+import rfscore as rf
+from rfscore import observables as ob
+from rfscore.reproduce.config import Plan
+from rfscore.reproduce.real import RealCurves, RealResult
+from rfscore.reproduce.runs import CurveResult, Progress, Runs, SpectrumResult, cuts, training_times
+
+Array = np.ndarray
+#: Local exponents within this much of one count as "proportional to n".
+NEAR_ONE = 0.15
+
+
+@dataclass(frozen=True)
+class Times:
+    """tau_gen and tau_mem of one psi_n: read off the theory curves, off each run, and predicted by the spectrum."""
+
+    psi_n: float
+    theory_gen: float
+    theory_mem: float
+    runs_gen: Float[Array, " seeds"]
+    runs_mem: Float[Array, " seeds"]
+    half_mem: Float[Array, " seeds"]
+    spectral: rf.Timescales
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences over tau between the mean of the runs and theory."""
+
+    train: float
+    test: float
+    test_relative: float
+    half_test_relative: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """tau_mem against psi_n at one psi_p, by theory, and its local exponents."""
+
+    psi_p: float
+    psi_n: Float[Array, " k"]
+    tau_mem: Float[Array, " k"]
+    middle: Float[Array, " k-1"]
+    slope: Float[Array, " k-1"]
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """gamma of tau_mem ~ n^gamma: runs (bootstrap over seeds), theory curves, spectral predictions."""
+
+    runs: ob.Exponent
+    theory: float
+    spectral: float
+    last: float
+    law: float
+    gen: float
+
+
+@dataclass(frozen=True)
+class BulkShare:
+    """One bulk: final contributions to the losses, and when half of each was reached (NaN where there is none)."""
+
+    name: str
+    edges: tuple[float, float]
+    mass: float
+    train: float
+    test: float
+    test_lowest: float
+    train_half: float
+    test_half: float
+    runs_train: float
+    runs_test: float
+
+
+@dataclass(frozen=True)
+class Atom:
+    """The atom in drawn U: fractions of eigenvalues, exact and counted."""
+
+    location: float
+    mass: float
+    counted: float
+    below_first_gap: float
+    below_first_gap_exact: float
+    mean: float
+    spread: float
+    bulk_fractions: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far runs are from theory, for images and for Gaussian data of the same covariance and size."""
+
+    psi_n: float
+    real_train: float
+    real_test: float
+    control_train: float
+    control_test: float
+    theory_mem: float
+    real_mem: Float[Array, " seeds"]
+    control_mem: Float[Array, " seeds"]
+    theory_gen: float
+    real_gen: Float[Array, " seeds"]
+    control_gen: Float[Array, " seeds"]
+    theory_best: float
+    real_best: float
+    control_best: float
+
+
+def mean_error(values: Float[Array, "seeds T"]) -> tuple[Array, Array]:
+    """Mean over seeds and its standard error."""
+    return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
+
+
+def _mem(tau: Array, train: Array, test: Array) -> float:
+    return ob.tau_mem(tau, train, test).value
+
+
+def _each_mem(tau: Array, train: Array, test: Array) -> Array:
+    return np.array([_mem(tau, a, b) for a, b in zip(train, test, strict=True)])
+
+
+def _each_gen(tau: Array, test: Array) -> Array:
+    return np.array([ob.tau_gen(tau, y).value for y in test])
+
+
+def times(tau: Array, result: CurveResult) -> Times:
+    """tau_gen and tau_mem, the same definitions for theory and runs."""
+    return Times(
+        float(result.problem.psi_n),
+        ob.tau_gen(tau, result.theory.test).value,
+        _mem(tau, result.theory.train, result.theory.test),
+        _each_gen(tau, result.runs.test),
+        _each_mem(tau, result.runs.train, result.runs.test),
+        _each_mem(tau, result.half.train, result.half.test),
+        result.spectral,
+    )
+
+
+def agreement(result: CurveResult) -> Agreement:
+    """Largest difference of the runs' mean from theory."""
+
+    def relative(runs: Runs) -> float:
+        return float(np.max(abs(runs.test.mean(0) / result.theory.test - 1.0)))
+
+    return Agreement(
+        float(np.max(abs(result.runs.train.mean(0) - result.theory.train))),
+        float(np.max(abs(result.runs.test.mean(0) - result.theory.test))),
+        relative(result.runs),
+        relative(result.half),
+    )
+
+
+def exponents(found: list[Times], seed: int) -> Exponents:
+    """Power laws over the psi_n that were run."""
+    n = np.array([x.psi_n for x in found])
+
+    def slope(values: list[float]) -> float:
+        return ob.fit_exponent(n, np.array(values, dtype=float), seed=seed).value
+
+    return Exponents(
+        ob.fit_exponent(n, np.array([x.runs_mem for x in found]), seed=seed),
+        slope([x.theory_mem for x in found]),
+        slope([x.spectral.tau_mem for x in found]),
+        slope([x.spectral.tau_last for x in found]),
+        slope([x.spectral.tau_mem_law for x in found]),
+        slope([x.theory_gen for x in found]),
+    )
+
+
+def laws(plan: Plan, progress: Progress) -> list[Law]:
+    """Local exponents of tau_mem over psi_n = 1 ... psi_p at several psi_p, from theory curves."""
+    results = []
+    for psi_p in plan.law_psi_p:
+        psi_n = np.geomspace(1.0, psi_p, plan.law_points) * (1 + 1e-6)  # off psi_p = psi_n + 1, where an edge closes
+        problems = [rf.ScoreProblem(float(v), psi_p, plan.curves.t) for v in psi_n]
+        tau = training_times([problems[0], problems[-1]], plan.points)
+        curves = [rf.loss_curves(problem, tau) for problem in problems]
+        mem = np.array([_mem(tau, c.train, c.test) for c in curves])
+        local = ob.local_slopes(psi_n, mem)
+        results.append(Law(psi_p, psi_n, mem, local.n, local.slope))
+        progress("where proportional to n", 1.0)
+    return results
+
+
+def bulk_names(spectrum_edges: Array, lambda_min: float) -> list[str]:
+    """Population bulk on top, the sample bulk where lambda_min is, the lowest below it."""
+    count = len(spectrum_edges)
+    sample = int(np.argmin(abs(spectrum_edges[:, 0] - lambda_min)))
+    names = ["lowest bulk" if k < sample else "sample bulk" if k == sample else "population bulk" for k in range(count)]
+    if count == 1:
+        return ["all eigenvalues"]
+    doubles = {name for name in names if names.count(name) > 1}
+    return [f"{name} {k + 1}" if name in doubles else name for k, name in enumerate(names)]
+
+
+def shares(tau: Array, result: CurveResult) -> list[BulkShare]:
+    """What each bulk contributes, and when."""
+    bulks = result.bulks
+    assert bulks is not None  # asked only for the psi_n that is split
+    spectrum = rf.spectrum(result.problem)
+    names = bulk_names(bulks.edges, result.spectral.lambda_min)
+
+    def half(y: Array) -> float:
+        sign = np.sign(y[-1]) or 1.0
+        return ob.crossing(tau, sign * y, 0.5 * sign * y[-1]).value if y[-1] != 0 else np.nan
+
+    return [
+        BulkShare(
+            name, (float(low), float(high)), spectrum.mass(k), float(bulks.train[k, -1]), float(bulks.test[k, -1]),
+            float(bulks.test[k].min()), half(bulks.train[k]), half(bulks.test[k]),
+            float(result.runs.bulk_train[:, k, -1].mean()), float(result.runs.bulk_test[:, k, -1].mean()),
+        )
+        for k, (name, (low, high)) in enumerate(zip(names, bulks.edges, strict=True))
+    ]  # fmt: skip
+
+
+def atom(result: SpectrumResult) -> Atom | None:
+    """Where the eigenvalues that belong to the atom lie; None without an atom."""
+    if not result.theory.atoms:
+        return None
+    location, mass = result.theory.atoms[0]
+    edges, lam = result.theory.edges, np.sort(result.exact, axis=1)
+    lowest = lam[:, : round(mass * lam.shape[1])]
+    groups = np.searchsorted(np.append(edges[0, 0], cuts(edges)), lam)
+    fractions = np.array([(groups == k).mean() for k in range(len(edges) + 1)])
+    return Atom(
+        location, mass, float(fractions[0]), float(fractions[:2].sum()), mass + float(result.theory.masses[0]),
+        float(lowest.mean()), float(lowest.std()), tuple(float(x) for x in fractions[1:]),
+    )  # fmt: skip
+
+
+def distance(tau: Array, x: RealCurves) -> Distance:
+    """Largest differences over tau, times and best test loss, of images and of their Gaussian control."""
+
+    def largest(runs: Array, theory: Array) -> float:
+        return float(np.max(abs(runs.mean(0) - theory)))
+
+    return Distance(
+        float(x.problem.psi_n),
+        largest(x.real_train, x.theory.train), largest(x.real_test, x.theory.test),
+        largest(x.control_train, x.theory.train), largest(x.control_test, x.theory.test),
+        _mem(tau, x.theory.train, x.theory.test),
+        _each_mem(tau, x.real_train, x.real_test), _each_mem(tau, x.control_train, x.control_test),
+        ob.tau_gen(tau, x.theory.test).value, _each_gen(tau, x.real_test), _each_gen(tau, x.control_test),
+        float(x.theory.test.min()), float(x.real_test.mean(0).min()), float(x.control_test.mean(0).min()),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Everything the report says in numbers."""
+
+    times: list[Times]
+    agreement: list[Agreement]
+    exponents: Exponents
+    laws: list[Law]
+    shares: list[BulkShare]
+    atoms: list[Atom | None]
+    distances: list[Distance]
+
+
+def analyse(
+    plan: Plan, spectra: list[SpectrumResult], tau: Array, curves: list[CurveResult], real: RealResult,
+    found_laws: list[Law],
+) -> Numbers:  # fmt: skip
+    """All numbers, from all results."""
+    found = [times(tau, result) for result in curves]
+    split = next(result for result in curves if result.bulks is not None)
+    return Numbers(
+        found, [agreement(r) for r in curves], exponents(found, plan.seed), found_laws, shares(tau, split),
+        [atom(r) for r in spectra], [distance(real.tau, x) for x in real.curves],
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""One readable page from a list of blocks, as self-contained HTML and as Markdown."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A section title."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain sentences; `key` sets them apart as a main result."""
+
+    text: str
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under headers; the first column is a label."""
+
+    headers: list[str]
+    rows: list[list[str]]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure: its name in the folder, PNG bytes, caption."""
+
+    name: str
+    png: bytes
+    caption: str
+
+
+Block = Heading | Paragraph | Bullets | Table | Picture
+
+_CSS = """
+:root { --ink: #1d1d1f; --faint: #5f6368; --line: #d9d9de; --tint: #f4f6f8; --accent: #0072B2; }
+* { box-sizing: border-box; }
+body { margin: 0; color: var(--ink); background: #fff; font: 17px/1.55 Georgia, 'Times New Roman', serif; }
+main { max-width: 56rem; margin: 0 auto; padding: 1.5rem 1.1rem 4rem; }
+h1, h2, th, figcaption, caption, .meta { font-family: -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif; }
+h1 { font-size: 1.65rem; line-height: 1.2; margin: .5rem 0 .3rem; }
+h2 { font-size: 1.18rem; margin: 2.4rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); }
+p, ul { margin: .6rem 0; max-width: 44rem; } li { margin: .3rem 0; }
+.meta, figcaption, caption { color: var(--faint); font-size: .84rem; line-height: 1.45; }
+.key { background: var(--tint); border-left: 4px solid var(--accent); padding: .7rem 1rem; max-width: none; }
+figure { margin: 1.3rem 0; } img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+figcaption { margin: .5rem auto 0; max-width: 46rem; }
+.scroll { overflow-x: auto; margin: 1.1rem 0; }
+table { border-collapse: collapse; font: .84rem/1.4 -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif;
+  font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .4rem; }
+th, td { padding: .32rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
+th { border-bottom: 2px solid var(--ink); font-weight: 600; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+sub, sup { font-size: .72em; line-height: 0; }
+@media (max-width: 480px) { body { font-size: 16px; } h1 { font-size: 1.35rem; } th, td { padding: .3rem .45rem; } }
+@media print {
+  body { font-size: 10.5pt; } main { max-width: none; padding: 0; } .scroll { overflow: visible; }
+  figure, table, .key { break-inside: avoid; } h2 { break-after: avoid; } a { color: inherit; }
+}
+"""
+
+
+def _inline(text: str) -> str:
+    """Escape, then set ψ_n, 10^-3 and L_train with real sub- and superscripts."""
+    text = html.escape(text, quote=False)
+    text = re.sub(r"([A-Za-zψτλΔρσΓ])_([A-Za-z]+|\d)", r"\1<sub>\2</sub>", text)
+    return re.sub(r"\^(-?[\w.]+|\{[^}]*\})", lambda m: f"<sup>{m[1].strip('{}').replace('-', '−')}</sup>", text)
+
+
+def _html_block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"<h2>{_inline(text)}</h2>"
+        case Paragraph(text, key):
+            return f"<p{' class=key' if key else ''}>{_inline(text)}</p>"
+        case Bullets(items):
+            return "<ul>" + "".join(f"<li>{_inline(x)}</li>" for x in items) + "</ul>"
+        case Table(headers, rows, caption):
+            head = "".join(f"<th scope=col>{_inline(x)}</th>" for x in headers)
+            body = "".join("<tr>" + "".join(f"<td>{_inline(x)}</td>" for x in row) + "</tr>" for row in rows)
+            return (f"<div class=scroll tabindex=0><table><caption>{_inline(caption)}</caption>"
+                    f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")  # fmt: skip
+        case Picture(name, png, caption):
+            data = base64.b64encode(png).decode()
+            alt = html.escape(caption, quote=True)
+            return (f'<figure id="{html.escape(name)}"><img src="data:image/png;base64,{data}" alt="{alt}">'
+                    f"<figcaption>{_inline(caption)}</figcaption></figure>")  # fmt: skip
+
+
+def to_html(title: str, meta: str, blocks: list[Block]) -> str:
+    """The whole page in one file: no script, no link to elsewhere."""
+    body = "\n".join(_html_block(block) for block in blocks)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
+        f"<style>{_CSS}</style>\n</head>\n<body>\n<main>\n<h1>{_inline(title)}</h1>\n"
+        f"<p class=meta>{_inline(meta)}</p>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _markdown_block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"## {text}"
+        case Paragraph(text, key):
+            return f"> {text}" if key else text
+        case Bullets(items):
+            return "\n".join(f"- {x}" for x in items)
+        case Table(headers, rows, caption):
+            lines = [headers, ["---"] + ["---:"] * (len(headers) - 1), *rows]
+            return f"{caption}\n\n" + "\n".join("| " + " | ".join(_cell(x) for x in line) + " |" for line in lines)
+        case Picture(name, _, caption):
+            return f"![{name}](figures/{name}.png)\n\n*{caption}*"
+
+
+def to_markdown(title: str, meta: str, blocks: list[Block]) -> str:
+    """The same page as Markdown; pictures are those of the folder."""
+    return "\n\n".join([f"# {title}", meta, *(_markdown_block(block) for block in blocks)]) + "\n"
