@@ -119,7 +119,7 @@ def _theorem(d: Derivation) -> None:
     s_hat, r_hat = b2 * psi_p + 1 / q, psi_p * alpha2 * g
     d.equation(
         8,
-        r"\begin{aligned}&\hat s=b_t^2\psi_p+\frac1q,\quad\hat r=\frac{\psi_p\alpha^2}{1+\delta},\quad"
+        r"\begin{aligned}&\hat s=b_t^2\psi_p+\frac1q,\quad\hat r=\frac{\psi_p\alpha^2}{1+\delta},\quad "
         r"s=\int\frac{\rho_\Sigma(d\lambda)}{\hat s+\lambda\hat r},\quad "
         r"r=\int\frac{\lambda\,\rho_\Sigma(d\lambda)}{\hat s+\lambda\hat r},\\"
         r" &\psi_p(s_t^2-z)+\frac{\psi_pv_t^2}{1+\delta}+\frac{1-\psi_p}{q}-\frac{s}{q^2}=0\end{aligned}",

@@ -161,7 +161,7 @@ def _next_order(d: Derivation) -> None:
     d.equation(
         5,
         r"\begin{aligned}&\lambda_\pm=s_t^2+v_t^2\Big(1\pm\sqrt{\psi_p/\psi_n}\Big)^2+\frac1{w_0}\Big(1-\frac{v_t^2h_0^2\alpha^2}{\psi_n}"
-        r"Y\Big)+O(\psi^{-2}),\\ &w_0=\frac{\mp\sqrt{\psi_p}\,\psi_n}{v_t^2(\sqrt{\psi_n}\pm\sqrt{\psi_p})},\quad"
+        r"Y\Big)+O(\psi^{-2}),\\ &w_0=\frac{\mp\sqrt{\psi_p}\,\psi_n}{v_t^2(\sqrt{\psi_n}\pm\sqrt{\psi_p})},\quad "
         r"h_0=\frac{\psi_nw_0}{\psi_n+v_t^2w_0},\quad "
         r"Y=\int\frac{\rho_\Sigma(d\lambda)\,\lambda}{b_t^2w_0+\alpha^2h_0\lambda}"
         r"\end{aligned}",
@@ -223,7 +223,7 @@ def _times(d: Derivation) -> None:
     printed = v2 * x * (x - 1) / (s2 + v2 * (x - 1) ** 2)
     d.equation(
         8,
-        r"\frac{d\log\tau_{\rm mem}}{d\log\psi_n}=\frac{v_t^2\,x(x-1)}{s_t^2+v_t^2(x-1)^2}=1+\frac1x+O(x^{-2}),\qquad"
+        r"\frac{d\log\tau_{\rm mem}}{d\log\psi_n}=\frac{v_t^2\,x(x-1)}{s_t^2+v_t^2(x-1)^2}=1+\frac1x+O(x^{-2}),\qquad "
         r"x=\sqrt{\psi_p/\psi_n}",
         code=TIMES,
     )
@@ -251,7 +251,7 @@ def _lowest(d: Derivation) -> None:
     equal to
     $b_t^2/(b_t^2+\alpha^2\hat\lambda)$, $\hat\lambda$ the sample covariance. At $\sigma_x=1$ the factor is
     $\Delta_t$: these modes
-    relax $1/\Delta_t$ later than $\tau_{\rm mem}$.""")
+    relax $1/\Delta_t$ times later than $\tau_{\rm mem}$.""")
     with mp.workdps(30):
         errors = []
         for size in (100, 400, 1600):

@@ -61,7 +61,7 @@ def _write(done: list[Derivation], seconds: dict[int, float], folder: Path) -> N
     try:
         page = document.to_html(done, seconds, citations.in_package())
     except ModuleNotFoundError as error:
-        print(f"no HTML: {error.name} is missing; install the extra: pip install 'rfscore[derivations]'")
+        print(f"no HTML: {error.name} is missing; install the extra: pip install 'rfscore[symbolic]'")
         return
     (folder / "derivations.html").write_text(page, encoding="utf-8")
     print(f"wrote {folder / 'derivations.html'}")

@@ -18,7 +18,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin-bottom: .3rem; }
 h2 { font-size: 1.4rem; margin: 3rem 0 .6rem; padding-top: .6rem; border-top: 2px solid var(--ink); }
 a { color: #1d4f91; text-decoration: none; } a:hover { text-decoration: underline; }
 .lead { color: var(--soft); margin-top: 0; }
-.assume { background: var(--tint); border-left: 3px solid var(--line); padding: .5rem 1rem .5rem 2.2rem; margin: .8rem 0; }
+.assume { background: var(--tint); border-left: 3px solid var(--line); padding: .5rem 1rem .5rem 2.2rem; }
 .eq { display: grid; grid-template-columns: 1fr auto; align-items: center; gap: .2rem 1rem; margin: 1.1rem 0 .3rem; }
 .eq .m { overflow-x: auto; text-align: center; padding: .2rem 0; }
 .eq .n { color: var(--soft); white-space: nowrap; }
@@ -73,8 +73,9 @@ def to_html(derivations: Iterable[Derivation], seconds: dict[int, float], cited:
     records, body, rows, typeset = list(derivations), [], [], Typesetter()
     for d in records:
         rows.append(
-            f'<tr><td><a href="#D{d.number}">D{d.number}</a></td><td>{html.escape(d.title)}</td><td class="r">'
-            f'{len(d.equations)}</td><td class="r">{len(d.checks)}</td><td class="r">{seconds.get(d.number, 0):.1f}</td></tr>'
+            f'<tr><td><a href="#D{d.number}">D{d.number}</a></td><td>{html.escape(d.title)}</td>'
+            f'<td class="r">{len(d.equations)}</td><td class="r">{len(d.checks)}</td>'
+            f'<td class="r">{seconds.get(d.number, 0):.1f}</td></tr>'
         )
         assumptions = "".join(f"<li>{_inline(a, typeset)}</li>" for a in d.assumptions)
         body.append(
@@ -87,10 +88,11 @@ def to_html(derivations: Iterable[Derivation], seconds: dict[int, float], cited:
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Derivations of rfscore</title><style>{_STYLE}</style></head><body>{typeset.glyphs()}<h1>Derivations of rfscore</h1>"
-        '<p class="lead">Every formula of the package, where it comes from, and what was checked when this page was built. '
-        "A tick is an assertion that ran. Equation numbers of the paper refer to Bonnaire, Urfin, Biroli and Mézard 2025 "
-        f"(arXiv 2505.17638); SM is its supplement.</p>{table}{''.join(body)}</body></html>\n"
+        f"<title>Derivations of rfscore</title><style>{_STYLE}</style></head><body>{typeset.glyphs()}"
+        '<h1>Derivations of rfscore</h1><p class="lead">Every formula of the package, its origin, and what was '
+        "checked when this page was built. A tick is an assertion that ran. Equations of the paper refer to "
+        "Bonnaire, Urfin, Biroli and Mézard 2025 (arXiv 2505.17638); SM is its supplement.</p>"
+        f"{table}{''.join(body)}</body></html>\n"
     )
 
 
@@ -123,7 +125,8 @@ def to_tex(derivations: Iterable[Derivation]) -> str:
                              rf"\emph{{({_tex_text(block.evidence)})}}}}\par")  # fmt: skip
             else:
                 where = "; ".join(_tex_text(x) for x in (block.paper, block.code) if x)
-                body = rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{$\displaystyle {block.latex}$}}"
+                width = r"\ifdim\width>.9\linewidth .9\linewidth\else\width\fi"
+                body = rf"\resizebox{{{width}}}{{!}}{{$\displaystyle {block.latex}$}}"
                 lines += [rf"\begin{{equation*}}{body}\tag{{{block.number}}}\end{{equation*}}",
                           rf"{{\raggedleft\footnotesize {where}\par}}" if where else ""]  # fmt: skip
     lines.insert(2, r"\usepackage{graphicx}")

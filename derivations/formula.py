@@ -50,4 +50,5 @@ def _portable(latex: str) -> str:
     latex = re.sub(r"\\rm\s+([A-Za-z]+)", r"\\mathrm{\1}", latex)
     latex = re.sub(r"\\[bB]ig(?=[(\[])", r"\\left", re.sub(r"\\[bB]ig(?=[)\]])", r"\\right", latex))
     latex = re.sub(r"\\[bB]ig(?=\W)", "", latex)
+    latex = re.sub(r"(?<!\\)\\ ", r"\\;", latex)  # the converter drops what follows a control space
     return latex.replace(r"\iff", r"\Longleftrightarrow")

@@ -32,7 +32,7 @@ def float64(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         if is_traced(args, kwargs):
-            if not jax.config.jax_enable_x64:
+            if not jax.config.read("jax_enable_x64"):
                 raise InputError(
                     f"{function.__name__} under jit, vmap or grad needs 64-bit JAX: "
                     'call jax.config.update("jax_enable_x64", True) once, before the transformation'

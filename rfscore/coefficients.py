@@ -144,7 +144,9 @@ def _hermite_rule(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return z, weights, table * (weights / root)
 
 
-def _smooth(sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, order: int) -> tuple[Any, Any, Any, Any, Any]:
+def _smooth(
+    sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, order: int
+) -> tuple[Any, Any, Any, Any, Any]:
     z, weights, table = _hermite_rule(order)
     values = sigma(gamma * xp.asarray(z))
     h2 = (xp.asarray(table) @ values) ** 2
@@ -179,13 +181,17 @@ def _gaussian_panels(kinks: Any, count: int, xp: Any) -> tuple[Any, Any]:
     return z, w * xp.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
 
 
-def _kinked(sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, order: int) -> tuple[Any, Any, Any, Any, Any]:
+def _kinked(
+    sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, order: int
+) -> tuple[Any, Any, Any, Any, Any]:
     fine, coarse = (_kinked_rule(sigma, gamma, gap, log_rho, xp, count) for count in (96, 64))
     change = xp.maximum(abs(fine[2] / coarse[2] - 1.0), abs(fine[3] / coarse[3] - 1.0))
     return (*fine, change + 64.0 * _EPS)
 
 
-def _kinked_rule(sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, count: int) -> tuple[Any, Any, Any, Any]:
+def _kinked_rule(
+    sigma: Activation, gamma: Any, gap: Any, log_rho: Any, xp: Any, count: int
+) -> tuple[Any, Any, Any, Any]:
     kinks = xp.asarray(sigma.kinks) / gamma
     z, w = _gaussian_panels(kinks, count, xp)
     values = sigma(gamma * z)

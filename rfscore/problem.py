@@ -57,8 +57,8 @@ class ScoreProblem(eqx.Module):
     psi_n: Any = eqx.field(converter=lambda v: _in_range("psi_n", v, *PSI_RANGE))
     psi_p: Any = eqx.field(converter=lambda v: _in_range("psi_p", v, *PSI_RANGE))
     t: Any = eqx.field(converter=lambda v: _in_range("t", v, *T_RANGE))
-    covariance: Covariance = Isotropic(1.0)
-    activation: Activation = eqx.field(static=True, default="tanh", converter=as_activation)
+    covariance: Covariance
+    activation: Activation = eqx.field(static=True)
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ScoreProblem(eqx.Module):
     ) -> None:
         self.psi_n, self.psi_p, self.t = psi_n, psi_p, t
         self.covariance = covariance if isinstance(covariance, Covariance) else Isotropic(covariance)
-        self.activation = activation
+        self.activation = as_activation(activation)
 
     def __check_init__(self) -> None:
         if not is_traced(self.covariance) and self.covariance.condition > MAX_CONDITION * (1 + 1e-9):

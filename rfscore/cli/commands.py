@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rfscore.cli.options import (
+    Activation,
+    Covariance,
+    Data,
+    Dimension,
+    Features,
+    Full,
+    Json,
+    Kind,
+    NoPlot,
+    Out,
+    Overwrite,
+    Points,
+    PsiN,
+    PsiP,
+    Seed,
+    Size,
+    T,
+    TauMax,
+    TauMin,
+    Tiny,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,47 +40,6 @@ app = typer.Typer(
     "matching (Bonnaire et al. 2025). Theory at infinite size, exact training at finite size, and both side by side.",
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-
-
-class Features(StrEnum):
-    """What a finite instance is made of."""
-
-    exact = "exact"
-    equivalent = "gaussian-equivalent"
-
-
-PsiN = Annotated[float, typer.Option("--psi-n", help="n/d, training samples per dimension.")]
-PsiP = Annotated[float, typer.Option("--psi-p", help="p/d, random features per dimension.")]
-T = Annotated[float, typer.Option("--t", help="Diffusion time t; Delta_t = 1 - exp(-2t) is the variance of the noise.")]
-Sigma = Annotated[
-    str,
-    typer.Option(
-        "--covariance",
-        help="Population covariance Sigma of the data: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
-        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:eigs.npy (eigenvalues).",
-    ),
-]
-Sigmoid = Annotated[str, typer.Option("--activation", help="sigma of the features: tanh, erf, sin or relu (centred).")]
-TauMin = Annotated[float | None, typer.Option("--tau-min", help="First training time [default: 0.02/Delta_t].")]
-TauMax = Annotated[
-    float | None, typer.Option("--tau-max", help="Last training time [default: 20 times that of the slowest mode].")
-]
-Points = Annotated[int, typer.Option("--points", help="Number of training times, on a logarithmic grid.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of table and picture.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to [default: rfscore-output/COMMAND].")]
-NoPlot = Annotated[bool, typer.Option("--no-plot", help="No picture; nothing is written unless --out is given.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Accept a folder rfscore did not make; its files stay.")]
-Dimension = Annotated[int, typer.Option("--d", help="Data dimension; n = psi_n d, p = psi_p d.")]
-Kind = Annotated[Features, typer.Option("--features", help="Non-linear features, or their Gaussian equivalent.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
-Full = Annotated[
-    bool, typer.Option("--full", help="The paper's sizes: d = 100, psi_p = 64, psi_n = 4 ... 32; about an hour.")
-]
-Tiny = Annotated[bool, typer.Option("--tiny", help="Very small sizes, to try the installation.")]
-Data = Annotated[
-    str | None, typer.Option("--data", help="Real images: digits, an .npz, a .zip or a folder [default: digits].")
-]
-Size = Annotated[int | None, typer.Option("--size", help="Resize the images to SIZE x SIZE pixels.")]
 
 
 def _problem(psi_n: float, psi_p: float, t: float, covariance: str, activation: str) -> rf.ScoreProblem:
@@ -101,7 +82,8 @@ def _times_line(found: dict[str, Any]) -> str:
 
 @app.command()
 def spectrum(
-    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
+    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
@@ -139,7 +121,8 @@ def spectrum(
 
 @app.command()
 def curves(
-    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
+    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
@@ -174,7 +157,8 @@ def curves(
 
 @app.command()
 def timescales(
-    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
+    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """tau_gen and tau_mem: predicted by the spectrum, psi_p/(Delta_t lambda_min), and read off the theory's curves."""
@@ -243,7 +227,8 @@ def _times_picture(problem: rf.ScoreProblem) -> Any:
 
 @app.command()
 def finite(
-    psi_n: PsiN = 4.0, psi_p: PsiP = 16.0, t: T = 0.1, covariance: Sigma = "isotropic:1", activation: Sigmoid = "tanh",
+    psi_n: PsiN = 4.0, psi_p: PsiP = 16.0, t: T = 0.1,
+    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     d: Dimension = 64, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,

@@ -109,19 +109,17 @@ def time_grid(problem: ScoreProblem, ends: list[float], count: int, rng: np.rand
 
 def _oracle_values(problem: ScoreProblem, quantity: str, points: np.ndarray, dps: int, activation: Any) -> list:
     """(value, absolute error) per point."""
-    options = {"activation": activation}
     if quantity == "density":
-        found = [density(problem, x, dps, **options) for x in points]
-        return [(x.value, x.error) for x in found]
+        return [(x.value, x.error) for x in (density(problem, lam, dps, activation=activation) for lam in points)]
     if quantity in ("resolvent", "s"):
         name = "q" if quantity == "resolvent" else "s"
-        found = [resolvent(problem, z, dps, **options) for z in points]
-        return [(getattr(x, name), abs(getattr(x, name)) * x.error) for x in found]
+        solved = [resolvent(problem, z, dps, activation=activation) for z in points]
+        return [(getattr(x, name), abs(getattr(x, name)) * x.error) for x in solved]
     if quantity == "kernel":
-        found = [kernel(problem, z1, z2, dps, **options) for z1, z2 in points]
-        return [(x.value, x.error) for x in found]
-    found = [losses(problem, tau, dps, **options) for tau in points]
-    return [(getattr(x, quantity), x.error) for x in found]
+        twins = [kernel(problem, z1, z2, dps, activation=activation) for z1, z2 in points]
+        return [(x.value, x.error) for x in twins]
+    curves = [losses(problem, tau, dps, activation=activation) for tau in points]
+    return [(getattr(x, quantity), x.error) for x in curves]
 
 
 def default_points(
@@ -140,7 +138,9 @@ def default_points(
 
 def _call(function: Callable, problem: ScoreProblem, quantity: str, points: np.ndarray) -> np.ndarray:
     """function(points), or function(problem, points) when it takes one argument more."""
-    arguments = [] if quantity == "edges" else [points[:, 0], points[:, 1]] if quantity == "kernel" else [points]
+    arguments: list[Any] = (
+        [] if quantity == "edges" else [points[:, 0], points[:, 1]] if quantity == "kernel" else [points]
+    )
     try:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         given = inspect.signature(function).parameters.values()

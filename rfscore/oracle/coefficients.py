@@ -70,12 +70,11 @@ def gaussian_mean(function: Callable[[Any], Any], *, even: bool = False) -> Any:
     tolerance = mp.mpf(10) ** (-(mp.dps + 6) / 2)  # halving the step squares the error
     total, previous, scale = function(mp.mpf(0)) / 2, mp.inf, mp.mpf(0)
     for level in range(1, 16):
-        if even:
-            terms = [weight * function(z) for z, weight in _grid(level)]
-        else:
-            terms = [weight * (function(z) + function(-z)) / 2 for z, weight in _grid(level)]
-        total += mp.fsum(terms)
-        scale = max(scale, *map(abs, terms)) if terms else scale
+        for z, weight in _grid(level):
+            here = weight * function(z)
+            there = here if even else weight * function(-z)
+            total += (here + there) / 2
+            scale = max(scale, abs(here), abs(there))  # not of their sum: it may be pure rounding where f is odd
         estimate = 2 * total / 2**level
         if abs(estimate - previous) <= tolerance * scale:
             return estimate / mp.sqrt(2 * mp.pi)

@@ -86,9 +86,9 @@ def kernel(
     def run(digits: int) -> Any:
         with mp.workdps(digits):
             m = model(problem, digits, activation)
-            sides = [prepare(m, solve(m, number(z))[:2]) for z in (z1, z2)]
+            one, two = (prepare(m, solve(m, number(z))[:2]) for z in (z1, z2))
             chosen = population_coupling(m) if coupling is None else tuple(mp.mpmathify(k) for k in coupling)
-            return corner(m, *sides, chosen)
+            return corner(m, one, two, chosen)
 
     return verified(run, dps)
 

@@ -15,12 +15,15 @@ from rfscore.plotting.style import Points
 Line = tuple[np.ndarray, np.ndarray]
 
 
-def _key(ax: Axes, psi_ns: Sequence[float], styles: Sequence[tuple[str, Any]], **options: Any) -> None:
+def _key(
+    ax: Axes, psi_ns: Sequence[float], styles: Sequence[tuple[str, Any]], *, markers: bool, **options: Any
+) -> None:
     """A legend of what colours and line styles mean, once."""
     handles = [
-        Line2D([], [], color=style.psi_n_colour(v), marker=style.psi_n_marker(v), label=rf"$\psi_n$ = {v:g}")
+        Line2D([], [], color=style.psi_n_colour(v), marker=style.psi_n_marker(v) if markers else "",
+               label=rf"$\psi_n$ = {v:g}")
         for v in psi_ns
-    ]
+    ]  # fmt: skip
     handles += [Line2D([], [], color=style.INK, linestyle=dash, label=name) for name, dash in styles]
     ax.legend(handles=handles, **options)
 
@@ -57,7 +60,7 @@ def losses(
     ax.set_xlabel(xlabel)
     ax.set_ylabel("loss per dimension")
     if legend:
-        _key(ax, list(train), [("test", "-"), ("training", "--")], loc="upper left")
+        _key(ax, list(train), [("test", "-"), ("training", "--")], markers=bool(test_points), loc="upper left")
 
 
 def score_error(
@@ -77,7 +80,7 @@ def score_error(
             style.dots(ax, points[psi_n], style.psi_n_colour(psi_n), style.psi_n_marker(psi_n))
     ax.set(xscale="log", yscale="log", xlabel=r"training time $\tau$", ylabel="score error per dimension")
     if legend:
-        _key(ax, list(lines), [], loc="best")
+        _key(ax, list(lines), [], markers=bool(points), loc="best")
 
 
 def collapse(

@@ -46,7 +46,7 @@ def bulk(
     ax.set_ylim(bottom=0.0)
     ax.ticklabel_format(axis="both", scilimits=(-3, 4))
     ax.set_xlabel(r"eigenvalue $\lambda$ of $U$")
-    style.tag(ax, title)
+    style.tag(ax, title, 1.09)
 
 
 def density(

@@ -94,6 +94,6 @@ def binary_axis(ax: Axes, values: Any) -> None:
     ax.minorticks_off()
 
 
-def tag(ax: Axes, text: str) -> None:
-    """A panel's title, flush left."""
-    ax.set_title(text, loc="left", color=INK)
+def tag(ax: Axes, text: str, height: float | None = None) -> None:
+    """A panel's title, flush left; `height` in axes units keeps a row of titles level."""
+    ax.set_title(text, loc="left", color=INK, y=height)

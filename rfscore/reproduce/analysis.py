@@ -10,12 +10,11 @@ from jaxtyping import Float
 import rfscore as rf
 from rfscore import observables as ob
 from rfscore.reproduce.config import Plan
+from rfscore.reproduce.laws import Law
 from rfscore.reproduce.real import RealCurves, RealResult
-from rfscore.reproduce.runs import CurveResult, Progress, Runs, SpectrumResult, cuts, training_times
+from rfscore.reproduce.runs import CurveResult, Runs, SpectrumResult, cuts
 
 Array = np.ndarray
-#: Local exponents within this much of one count as "proportional to n".
-NEAR_ONE = 0.15
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,6 @@ class Agreement:
     test: float
     test_relative: float
     half_test_relative: float
-
-
-@dataclass(frozen=True)
-class Law:
-    """tau_mem against psi_n at one psi_p, by theory, and its local exponents."""
-
-    psi_p: float
-    psi_n: Float[Array, " k"]
-    tau_mem: Float[Array, " k"]
-    middle: Float[Array, " k-1"]
-    slope: Float[Array, " k-1"]
 
 
 @dataclass(frozen=True)
@@ -81,8 +69,18 @@ class BulkShare:
 
 
 @dataclass(frozen=True)
+class BulkMean:
+    """Mean eigenvalue of one bulk: theory, and the same ranks of drawn matrices."""
+
+    name: str
+    theory: float
+    equivalent: float
+    exact: float
+
+
+@dataclass(frozen=True)
 class Atom:
-    """The atom in drawn U: fractions of eigenvalues, exact and counted."""
+    """The atom in drawn U: fractions of eigenvalues, exact and counted; and the means of the bulks."""
 
     location: float
     mass: float
@@ -92,17 +90,20 @@ class Atom:
     mean: float
     spread: float
     bulk_fractions: tuple[float, ...]
+    means: list[BulkMean]
 
 
 @dataclass(frozen=True)
 class Distance:
-    """How far runs are from theory, for images and for Gaussian data of the same covariance and size."""
+    """How far images and Gaussian data of their covariance and size are from theory, and from each other."""
 
     psi_n: float
     real_train: float
     real_test: float
     control_train: float
     control_test: float
+    direct_train: float
+    direct_test: float
     theory_mem: float
     real_mem: Float[Array, " seeds"]
     control_mem: Float[Array, " seeds"]
@@ -175,21 +176,6 @@ def exponents(found: list[Times], seed: int) -> Exponents:
     )
 
 
-def laws(plan: Plan, progress: Progress) -> list[Law]:
-    """Local exponents of tau_mem over psi_n = 1 ... psi_p at several psi_p, from theory curves."""
-    results = []
-    for psi_p in plan.law_psi_p:
-        psi_n = np.geomspace(1.0, psi_p, plan.law_points) * (1 + 1e-6)  # off psi_p = psi_n + 1, where an edge closes
-        problems = [rf.ScoreProblem(float(v), psi_p, plan.curves.t) for v in psi_n]
-        tau = training_times([problems[0], problems[-1]], plan.points)
-        curves = [rf.loss_curves(problem, tau) for problem in problems]
-        mem = np.array([_mem(tau, c.train, c.test) for c in curves])
-        local = ob.local_slopes(psi_n, mem)
-        results.append(Law(psi_p, psi_n, mem, local.n, local.slope))
-        progress("where proportional to n", 1.0)
-    return results
-
-
 def bulk_names(spectrum_edges: Array, lambda_min: float) -> list[str]:
     """Population bulk on top, the sample bulk where lambda_min is, the lowest below it."""
     count = len(spectrum_edges)
@@ -222,6 +208,25 @@ def shares(tau: Array, result: CurveResult) -> list[BulkShare]:
     ]  # fmt: skip
 
 
+def bulk_means(result: SpectrumResult) -> list[BulkMean]:
+    """Mean eigenvalue of each bulk; drawn eigenvalues are told apart by rank, so that smeared edges do not matter."""
+    spec, p = result.theory, result.exact.shape[1]
+    nodes, weights, owner = spec.rule()
+    ends = np.rint(p * np.cumsum([sum(mass for _, mass in spec.atoms), *spec.masses])).astype(int)
+
+    def exact(k: int) -> float:
+        here = owner == k
+        return float((weights[here] * nodes[here]).sum() / weights[here].sum())
+
+    def drawn(lam: Array, k: int) -> float:
+        return float(np.sort(lam, axis=1)[:, ends[k] : ends[k + 1]].mean())
+
+    return [
+        BulkMean(name, exact(k), drawn(result.equivalent, k), drawn(result.exact, k))
+        for k, name in enumerate(bulk_names(spec.edges, result.lambda_min))
+    ]
+
+
 def atom(result: SpectrumResult) -> Atom | None:
     """Where the eigenvalues that belong to the atom lie; None without an atom."""
     if not result.theory.atoms:
@@ -234,6 +239,7 @@ def atom(result: SpectrumResult) -> Atom | None:
     return Atom(
         location, mass, float(fractions[0]), float(fractions[:2].sum()), mass + float(result.theory.masses[0]),
         float(lowest.mean()), float(lowest.std()), tuple(float(x) for x in fractions[1:]),
+        bulk_means(result),
     )  # fmt: skip
 
 
@@ -247,6 +253,7 @@ def distance(tau: Array, x: RealCurves) -> Distance:
         float(x.problem.psi_n),
         largest(x.real_train, x.theory.train), largest(x.real_test, x.theory.test),
         largest(x.control_train, x.theory.train), largest(x.control_test, x.theory.test),
+        largest(x.real_train, x.control_train.mean(0)), largest(x.real_test, x.control_test.mean(0)),
         _mem(tau, x.theory.train, x.theory.test),
         _each_mem(tau, x.real_train, x.real_test), _each_mem(tau, x.control_train, x.control_test),
         ob.tau_gen(tau, x.theory.test).value, _each_gen(tau, x.real_test), _each_gen(tau, x.control_test),

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from rfscore import plotting as draw
 from rfscore.plotting import Points, style
-from rfscore.reproduce.analysis import NEAR_ONE, Numbers, bulk_names, mean_error
+from rfscore.reproduce.analysis import Numbers, bulk_names, mean_error
+from rfscore.reproduce.laws import NEAR_ONE
 from rfscore.reproduce.real import RealResult
 from rfscore.reproduce.runs import CurveResult, SpectrumResult
 
@@ -48,7 +49,8 @@ def spectrum(result: SpectrumResult) -> Figure:
     for k, (ax, (low, high)) in enumerate(zip(panels, spec.edges, strict=True)):
         margin = 0.12 * (high - low)
         lam = np.linspace(max(low - margin, 0.5 * (spec.floor + low)), high + margin, 400)
-        bins = np.linspace(lam[0], lam[-1], 31)
+        # The atom's finite-size peak ends where the lowest bulk begins; its tail would dwarf the bulk.
+        bins = np.linspace(low if k == 0 and spec.atoms else lam[0], lam[-1], 31)
         rho = spec.density(lam)
         draw.bulk(
             ax, lam, rho, bins, _histogram(exact, bins), outline=_histogram(twin, bins), colour=colour_of(names[k]),
@@ -162,7 +164,7 @@ def real_curves(result: RealResult) -> Figure:
             }, title=rf"$\psi_n$ = {x.problem.psi_n:g}")  # fmt: skip
         ax.set_ylim(0.0, 1.05 * top)
     axes[0, 0].set_ylabel("loss per dimension\n(solid: test, dashed: training)")
-    axes[0, 0].legend(loc="upper left", fontsize=7)
+    axes[0, -1].legend(loc="upper right", fontsize=7)
     return figure
 
 

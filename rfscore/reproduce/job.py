@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from os import PathLike
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from rfscore import plotting
 from rfscore.output import RunFolder
-from rfscore.reproduce import analysis, figures, page, real, report, runs
+from rfscore.reproduce import analysis, figures, laws, page, real, report, runs
 from rfscore.reproduce.config import Plan
 
 #: (stage, units done, units in total); units are seconds of one core, roughly.
@@ -47,12 +48,13 @@ def reproduce(
         start = time.perf_counter()
         data, chosen = real.load(plan)
         folder.record(data={"name": data.name, "sha256": data.sha256, "images": data.count, "shape": data.shape})
-        total, done = _total(plan, data.d, chosen), 0.0
+        total, done, lock = _total(plan, data.d, chosen), 0.0, threading.Lock()
 
         def advance(stage: str, units: float) -> None:
             nonlocal done
-            done += units
-            progress(stage, done, total)
+            with lock:  # tasks end in threads
+                done += units
+                progress(stage, done, total)
 
         advance("spectra", 0.0)
         spectra = runs.spectra(plan, advance)
@@ -60,8 +62,8 @@ def reproduce(
         tau, curves = runs.curves(plan, advance)
         advance("real images", 0.0)
         images = real.compare(plan, data, chosen, advance)
-        laws = analysis.laws(plan, advance)
-        numbers = analysis.analyse(plan, spectra, tau, curves, images, laws)
+        exponents = laws.laws(plan, advance)
+        numbers = analysis.analyse(plan, spectra, tau, curves, images, exponents)
         advance("report", 0.5 * _STARTING)
         pictures = {}
         for name, figure in figures.all_figures(spectra, tau, curves, images, numbers, plan.curves.d):

@@ -69,9 +69,12 @@ table { border-collapse: collapse; font: .84rem/1.4 -apple-system, 'Segoe UI', R
 caption { text-align: left; padding-bottom: .4rem; }
 th, td { padding: .32rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid var(--ink); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: nowrap; }
 sub, sup { font-size: .72em; line-height: 0; }
-@media (max-width: 480px) { body { font-size: 16px; } h1 { font-size: 1.35rem; } th, td { padding: .3rem .45rem; } }
+@media (max-width: 600px) {
+  body { font-size: 16px; } h1 { font-size: 1.35rem; } th, td { padding: .3rem .45rem; }
+  figure img { max-width: none; width: auto; max-height: 21rem; min-height: 15rem; }
+}
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } .scroll { overflow: visible; }
   figure, table, .key { break-inside: avoid; } h2 { break-after: avoid; } a { color: inherit; }
@@ -82,7 +85,8 @@ sub, sup { font-size: .72em; line-height: 0; }
 def _inline(text: str) -> str:
     """Escape, then set ψ_n, 10^-3 and L_train with real sub- and superscripts."""
     text = html.escape(text, quote=False)
-    text = re.sub(r"([A-Za-zψτλΔρσΓ])_([A-Za-z]+|\d)", r"\1<sub>\2</sub>", text)
+    text = re.sub(r"([A-Za-zψτλΔρσΓΣ])_([A-Za-z]+|\d)", r"\1<sub>\2</sub>", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
     return re.sub(r"\^(-?[\w.]+|\{[^}]*\})", lambda m: f"<sup>{m[1].strip('{}').replace('-', '−')}</sup>", text)
 
 
@@ -102,8 +106,8 @@ def _html_block(block: Block) -> str:
         case Picture(name, png, caption):
             data = base64.b64encode(png).decode()
             alt = html.escape(caption, quote=True)
-            return (f'<figure id="{html.escape(name)}"><img src="data:image/png;base64,{data}" alt="{alt}">'
-                    f"<figcaption>{_inline(caption)}</figcaption></figure>")  # fmt: skip
+            return (f'<figure id="{html.escape(name)}"><div class=scroll><img src="data:image/png;base64,{data}" '
+                    f'alt="{alt}"></div><figcaption>{_inline(caption)}</figcaption></figure>')  # fmt: skip
 
 
 def to_html(title: str, meta: str, blocks: list[Block]) -> str:

@@ -27,16 +27,16 @@ _MODEL = (
 _CAPTIONS = {
     "spectrum": "Each part of the spectrum on its own scale. Line: theory. Filled: eigenvalues of drawn non-linear "
     "features. Dotted outline: the Gaussian equivalent at the same d. Vertical line: the atom.",
-    "losses": "(a, c) Test loss (solid, filled) and training loss (dashed, open). (b) Score error E|s_A + Σ_t^-1 x|^2/d. "
-    "(d) Test minus training loss over its final value: where τ_mem is proportional to n the curves lie on each other. "
-    "Lines: theory. Points: mean and standard error of the runs.",
+    "losses": "(a, c) Test (solid, filled) and training loss (dashed, open). (b) Score error E|s_A + Σ_t^-1 x|^2/d. "
+    "(d) Test minus training loss over its final value: where τ_mem is proportional to n the curves coincide. Lines: "
+    "theory. Points: mean and standard error of the runs.",
     "times": "Left: τ_gen and τ_mem read off the curves (lines: theory, points: runs) and the times the spectrum "
     "predicts (grey). Right: local exponent of τ_mem by theory; the band is “proportional to n”.",
-    "bulks": "Contribution of each bulk to both losses at ψ_n = {:g}. Lines: theory. Points: runs, eigenvalues assigned "
-    "by the gaps of the theory's spectrum.",
+    "bulks": "Contribution of each bulk to both losses at ψ_n = {:g}. Lines: theory. Points: runs, eigenvalues "
+    "assigned by the gaps of the theory's spectrum.",
     "real-losses": "Losses on real images (filled) and on Gaussian data of the same covariance (open squares), against "
     "the theory fed with the images' covariance (lines; solid: test, dashed: training).",
-    "real-spectrum": "Eigenvalues of U by rank at ψ_n = {:g}: theory, one run on images, one on Gaussian data.",
+    "real-spectrum": "Eigenvalues of U by rank at ψ_n = {:g}: theory, a run on images, a run on Gaussian data.",
 }
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from rfscore.reproduce.analysis import BulkShare, Distance, Numbers
-from rfscore.reproduce.config import Plan
+from rfscore.reproduce.config import CurveCase, Plan, SpectrumCase
 from rfscore.reproduce.page import Table
-from rfscore.reproduce.words import num, percent, spread
+from rfscore.reproduce.short import num, percent, spread
 
 
 def sizes(plan: Plan, seconds: float) -> Table:
     """What was run on Gaussian data."""
     s, c = plan.spectrum, plan.curves
-    rows = [
-        ["spectra", s.psi_n, s.psi_p, s.t, str(s.d), s.psi_p * s.d, s.seeds],
-        ["losses", c.psi_n, c.psi_p, c.t, f"{c.d} and {c.d // 2}", c.psi_p * c.d, c.seeds],
-    ]
-    text = [
-        [name, ", ".join(f"{v:g}" for v in psi_n), f"{psi_p:g}", f"{t:g}", d, f"{p:.0f}", str(seeds)]
-        for name, psi_n, psi_p, t, d, p, seeds in rows
-    ]
+
+    def row(name: str, case: SpectrumCase | CurveCase, d: str) -> list[str]:
+        psi_n = ", ".join(f"{v:g}" for v in case.psi_n)
+        return [name, psi_n, f"{case.psi_p:g}", f"{case.t:g}", d, f"{case.psi_p * case.d:.0f}", str(case.seeds)]
+
+    rows = [row("spectra", s, str(s.d)), row("losses", c, f"{c.d} and {c.d // 2}")]
     caption = f"Gaussian data, Σ = I. Preset “{plan.name}”, seed {plan.seed}; computed in {seconds:.0f} s."
-    return Table(["", "ψ_n", "ψ_p", "t", "d", "largest p = ψ_p d", "runs each"], text, caption)
+    return Table(["", "ψ_n", "ψ_p", "t", "d", "largest p = ψ_p d", "runs each"], rows, caption)
 
 
 def times(numbers: Numbers) -> Table:
@@ -65,8 +63,8 @@ def bulks(found: list[BulkShare]) -> Table:
         ["", "λ", "mass", "training: theory", "runs", "half by τ", "test: theory", "runs", "half by τ"],
         rows,
         "Final contribution (τ = ∞) of each bulk to the loss per dimension, and the time by which half of it is "
-        "reached. Terms between two bulks are shared equally; in the runs the atom's modes are counted with the "
-        "lowest bulk.",
+        "reached. Terms between two bulks are shared equally; in the runs the atom's modes are counted with the lowest "
+        "bulk.",
     )
 
 
@@ -74,13 +72,15 @@ def real(found: list[Distance]) -> Table:
     """Real data next to Gaussian data."""
     rows = []
     for x in found:
-        away = [num(v) for v in (x.real_train, x.control_train, x.real_test, x.control_test)]
+        away = [num(v) for v in (x.real_train, x.control_train, x.real_test, x.control_test, x.direct_test)]
         best = [num(x.theory_best), num(x.real_best)]
         rows.append([f"ψ_n = {x.psi_n:g}", *away, *best, num(x.theory_mem), spread(x.real_mem), spread(x.control_mem)])
-    headers = ["", "Δ training: images", "Gaussian", "Δ test: images", "Gaussian", "lowest test loss: theory",
+    headers = ["", "Δ training: images", "Gaussian", "Δ test: images", "Gaussian",
+               "images − Gaussian", "lowest test loss: theory",
                "images", "τ_mem: theory", "images", "Gaussian"]  # fmt: skip
     return Table(
         headers,
         rows,
-        "Δ: largest difference over all τ between the mean of the runs and theory (losses per dimension).",
+        "Δ: largest difference over all τ between the mean of the runs and theory, or between both kinds of runs "
+        "(losses per dimension).",
     )

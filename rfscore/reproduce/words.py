@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from rfscore.reproduce.analysis import NEAR_ONE, Atom, BulkShare, Distance, Law, Numbers, Times
+from rfscore.observables import local_slopes
+from rfscore.reproduce.analysis import Atom, BulkShare, Distance, Numbers, Times
 from rfscore.reproduce.config import Plan
+from rfscore.reproduce.laws import NEAR_ONE
 from rfscore.reproduce.page import Bullets
 from rfscore.reproduce.real import RealResult
 from rfscore.reproduce.runs import SpectrumResult
-
-
-def num(value: float, digits: int = 3) -> str:
-    """A number to a few significant digits: 0.0135, 2200, 4.9·10^5, or a dash where there is none.
-
-    Example:
-        >>> from rfscore.reproduce.words import num
-        >>> num(0.013574), num(2204.4), num(491522.9), num(float("nan"))
-        ('0.0136', '2200', '4.92·10^5', '–')
-    """
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else "∞"
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
-    if -4 <= exponent < 5:
-        return f"{float(f'{value:.{digits - 1}e}'):.{max(0, digits - 1 - exponent)}f}"
-    return f"{value / 10.0**exponent:.{digits - 1}f}·10^{exponent}"
-
-
-def percent(value: float) -> str:
-    """A fraction as a percentage to two digits."""
-    return f"{num(100 * value, 2)} %"
-
-
-def spread(values: np.ndarray, digits: int = 3) -> str:
-    """Mean ± standard error over runs; says how many had no value."""
-    known = values[np.isfinite(values)]
-    if known.size == 0:
-        return "none"
-    text = num(float(known.mean()), digits)
-    if known.size > 1:
-        text += f" ± {num(float(known.std(ddof=1) / np.sqrt(known.size)), 2)}"
-    return text if known.size == values.size else f"{text} ({known.size} of {values.size} runs)"
-
-
-def listed(items: Sequence[str]) -> str:
-    """a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def span(values: Sequence[float]) -> str:
-    """a to b."""
-    return f"{num(min(values))} to {num(max(values))}"
+from rfscore.reproduce.short import listed, num, percent, span
 
 
 def agreement(plan: Plan, numbers: Numbers) -> str:
@@ -85,36 +43,24 @@ def generalisation(numbers: Numbers) -> str:
 def memorisation(numbers: Numbers) -> str:
     """The exponent of tau_mem, measured and predicted."""
     e, found = numbers.exponents, numbers.times
+    local = local_slopes(np.array([x.psi_n for x in found]), np.array([x.runs_mem for x in found])).slope
     ratios = [x.theory_mem / float(x.spectral.tau_mem) for x in found]
     return (
         f"Fitted over ψ_n = {found[0].psi_n:g} … {found[-1].psi_n:g}, τ_mem ~ n^γ with γ = {num(e.runs.value)} "
         f"({100 * e.runs.level:.0f} % bootstrap interval {num(e.runs.interval[0])} to {num(e.runs.interval[1])}) in "
         f"the runs and {num(e.theory)} in the theory's curves. The spectral prediction ψ_p/(Δ_t λ_min), λ_min being "
         f"the exact left edge of the sample bulk, has γ = {num(e.spectral)}, with the large-ψ edge {num(e.law)}, and "
-        f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_mem is {span(ratios)}."
+        f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_mem is {span(ratios)}. Between neighbouring "
+        f"ψ_n the runs' exponent goes from {num(local[0], 2)} to {num(local[-1], 2)}"
+        + ("." if abs(local[0] - local[-1]) < NEAR_ONE else ": one power law does not describe these sizes.")
     )
-
-
-def _range(law: Law) -> tuple[float, float] | None:
-    """The longest stretch of psi_n whose local exponent is within NEAR_ONE of one."""
-    near = abs(law.slope - 1.0) <= NEAR_ONE
-    best: tuple[int, int] | None = None
-    start = None
-    for i, yes in enumerate([*near, False]):
-        if yes and start is None:
-            start = i
-        if not yes and start is not None:
-            if best is None or i - start > best[1] - best[0] + 1:
-                best = (start, i - 1)
-            start = None
-    return None if best is None else (float(law.psi_n[best[0]]), float(law.psi_n[best[1] + 1]))
 
 
 def proportionality(numbers: Numbers) -> list[str]:
     """Where tau_mem is proportional to n, and where not, for each psi_p."""
     sentences = []
     for law in numbers.laws:
-        found = _range(law)
+        found = law.proportional()
         peak = int(np.argmax(law.tau_mem))
         if found is None:
             ends = f"{num(law.slope[0])} to {num(law.slope[-1])}"
@@ -135,15 +81,16 @@ def proportionality(numbers: Numbers) -> list[str]:
 def verdict(numbers: Numbers) -> str:
     """The trend over psi_p in one sentence."""
     first, last = numbers.laws[0], numbers.laws[-1]
-    ranges = [_range(law) for law in (first, last)]
+    ranges = [law.proportional() for law in (first, last)]
     octaves = [0.0 if r is None else math.log2(r[1] / r[0]) for r in ranges]
     grows = octaves[1] > octaves[0]
     slopes = [float(np.interp(math.log(0.5 * x.psi_p), np.log(x.middle), x.slope)) for x in (first, last)]
+    fails = max(slopes) < 1.0 - NEAR_ONE
     return (
         f"“Proportional to n” {'holds' if grows else 'does not become better'} for ψ_p ≫ ψ_n: the range of ψ_n where "
         f"it holds {'grows' if grows else 'goes'} from {num(octaves[0], 2)} octaves at ψ_p = {first.psi_p:g} to "
-        f"{num(octaves[1], 2)} at ψ_p = {last.psi_p:g}. It fails when ψ_n approaches ψ_p: at ψ_n = ψ_p/2 the local "
-        f"exponent is {num(slopes[0], 2)} and {num(slopes[1], 2)}."
+        f"{num(octaves[1], 2)} at ψ_p = {last.psi_p:g}. It {'fails' if fails else 'also holds'} when ψ_n approaches "
+        f"ψ_p: at ψ_n = ψ_p/2 the local exponent is {num(slopes[0], 2)} and {num(slopes[1], 2)}."
     )
 
 
@@ -188,10 +135,11 @@ def _lowest_part(lowest: list[BulkShare], small: list[BulkShare], time: Times) -
     """Where memorisation falls between the paper's time and that of the lowest edge."""
     part = sum(x.test for x in lowest) / sum(x.test for x in small)
     paper, last = float(time.spectral.tau_mem), float(time.spectral.tau_last)
-    order = sorted([("τ_mem", time.theory_mem), ("ψ_p/(Δ_t λ_min)", paper), ("ψ_p/(Δ_t λ_lowest)", last)], key=lambda x: x[1])
+    marks = [("τ_mem", time.theory_mem), ("ψ_p/(Δ_t λ_min)", paper), ("ψ_p/(Δ_t λ_lowest)", last)]
+    order = sorted(marks, key=lambda mark: mark[1])
     return (
-        f" Of their rise, {percent(part)} belongs to the lowest bulk, d eigenvalues that the large-ψ law counts with the "
-        f"sample bulk. In order of time: {listed([f'{name} = {num(value)}' for name, value in order])}."
+        f" Of their rise, {percent(part)} belongs to the lowest bulk, d eigenvalues that the large-ψ law counts with "
+        f"the sample bulk. In order of time: {listed([f'{name} = {num(value)}' for name, value in order])}."
     )
 
 
@@ -216,9 +164,10 @@ def spectrum_sentence(result: SpectrumResult, found: Atom | None, d: int) -> str
         text += (
             f"Atom and lowest bulk together hold {num(found.below_first_gap, 4)} of the eigenvalues (exact: "
             f"{num(found.below_first_gap_exact, 4)}), the bulks above "
-            f"{listed([f'{num(a)} (exact {num(b)})' for a, b in upper])}."
+            f"{listed([f'{num(a)} (exact {num(b)})' for a, b in upper])}. "
         )
-    return text
+    means = [f"{x.name} {num(x.theory)}, {num(x.equivalent)}, {num(x.exact)}" for x in found.means]
+    return f"{text}Mean eigenvalue by theory, in the Gaussian equivalent and in the features: {'; '.join(means)}."
 
 
 def real_setup(plan: Plan, result: RealResult) -> str:
@@ -248,8 +197,7 @@ def real_verdict(found: list[Distance], name: str) -> list[str]:
         f"Largest difference from theory over all training times: for {name} {num(max(x.real_train for x in found))} "
         f"in the training and {num(worst.real_test)} in the test loss (ψ_n = {worst.psi_n:g}); for Gaussian data of "
         f"the same covariance and size {num(max(x.control_train for x in found))} and "
-        f"{num(max(x.control_test for x in found))}. The second is what finite size does; the rest comes from the "
-        "images not being Gaussian."
+        f"{num(max(x.control_test for x in found))}. The second is what finite size does."
     ]
     times = listed([f"{num(_ratio(x.real_mem, x.theory_mem), 2)} (ψ_n = {x.psi_n:g})" for x in found])
     control = listed([num(_ratio(x.control_mem, x.theory_mem), 2) for x in found])
@@ -257,19 +205,43 @@ def real_verdict(found: list[Distance], name: str) -> list[str]:
     gens = listed([num(_ratio(x.real_gen, x.theory_gen), 2) for x in found])
     control_gens = listed([num(_ratio(x.control_gen, x.theory_gen), 2) for x in found])
     sentences.append(f"τ_gen over the theory's, same order: {gens} for {name}; {control_gens} for Gaussian data.")
-    factors = [x.real_test / x.control_test for x in found]
+    direct, size = (max(getattr(x, f"{kind}_test") for x in found) for kind in ("direct", "control"))
     sentences.append(
-        f"The test loss of {name} is {span(factors)} times as far from the theory as Gaussian data of the same size: "
-        + ("finite size explains most of "
-           "it." if max(factors) < 1.5 else "the Gaussian theory misses something of the images.")
+        "Images against Gaussian data of the same covariance and size, directly: up to "
+        f"{num(max(x.direct_train for x in found))} in the training and {num(direct)} in the test loss. This is what "
+        f"is not Gaussian about {name}; it is {num(direct / size, 2)} times what finite size does to the test loss."
     )
     return sentences
 
 
 def summary(plan: Plan, numbers: Numbers, real: RealResult) -> Bullets:
-    """The five results, for a reader who stops here."""
-    split = next(x for x in numbers.times if x.psi_n == plan.curves.split)
-    return Bullets([
-        agreement(plan, numbers), generalisation(numbers), memorisation(numbers), verdict(numbers),
-        small_modes(numbers.shares, split), real_verdict(numbers.distances, real.data.name)[0],
-    ])  # fmt: skip
+    """The results in one line each, for a reader who stops here."""
+    e, d, times = numbers.exponents, plan.curves.d, numbers.times
+    worst, worst_half = (max(getattr(x, f"{k}test_relative") for x in numbers.agreement) for k in ("", "half_"))
+    small, whole = (sum(x.test for x in found) for found in (numbers.shares[:-1], numbers.shares))
+    far = max(numbers.distances, key=lambda x: x.real_test)
+    train = max(x.train for x in numbers.agreement)
+    found = {
+        "Theory and runs": (
+            f"the test loss agrees within {percent(worst)} at d = {d} and {percent(worst_half)} at d = {d // 2}, at "
+            f"every τ and ψ_n; the training loss within {num(train)} at d = {d}."
+        ),
+        "Generalising": (
+            f"the test loss is lowest at τ_gen = {span([x.theory_gen for x in times])}, growing like n^{num(e.gen, 2)}."
+        ),
+        "Memorising": (
+            f"τ_mem = {span([x.theory_mem for x in times])} by theory; τ_mem ~ n^γ with γ = {num(e.runs.value)} in the "
+            f"runs, {num(e.theory)} in theory, against {num(e.spectral)} for the edge of the sample bulk."
+        ),
+        "Proportional to n": verdict(numbers),
+        "Small eigenvalues": (
+            f"those below the population bulk make {percent(small / whole)} of the final rise of the test loss (ψ_n = "
+            f"{plan.curves.split:g})."
+        ),
+        "Real images": (
+            f"{real.data.name} differ from the Gaussian theory by up to {num(far.real_test)} in the test loss, "
+            f"Gaussian data of the same covariance and size by {num(far.control_test)}; images and Gaussian data from "
+            f"each other by {num(far.direct_test)} (ψ_n = {far.psi_n:g})."
+        ),
+    }
+    return Bullets([f"**{label}:** {text}" for label, text in found.items()])

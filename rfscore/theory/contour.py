@@ -19,9 +19,9 @@ from rfscore.errors import SolveError
 def node_count(rtol: float, span: float) -> int:
     """Nodes on the upper half of a parabola for a relative error `rtol` when its exponents span a factor `span`.
 
-    The error is exp(-2 pi N/sqrt(8 span + 1)); two more nodes pay for the factor in front of it.
+    The error is exp(-2 pi N/sqrt(8 span + 1)) times a factor below four.
     """
-    return int(np.ceil(-np.log(rtol) * np.sqrt(8.0 * span + 1.0) / (2.0 * np.pi))) + 2
+    return int(np.ceil((1.5 - np.log(rtol)) * np.sqrt(8.0 * span + 1.0) / (2.0 * np.pi)))
 
 
 def parabola(count: int, span: float) -> tuple[Complex[np.ndarray, " N"], Complex[np.ndarray, " N"]]:
@@ -103,4 +103,3 @@ def around(
     du = 0.5j * half * (parameter * np.exp(1j * phi) - np.exp(-1j * phi) / parameter)
     z = np.exp(u)
     return z, z * du / (2.0j * count)
-

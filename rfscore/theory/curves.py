@@ -163,7 +163,9 @@ def _through_gaps(
     flat, weights = z.reshape(-1), w.reshape(-1)
     # (1 - e^{-c z})/z with its infinite-time limit; expm1 keeps small c accurate.
     single = jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, c)[:, None] * flat)) / flat
-    double = jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, 2 * c)[:, None] * flat)) / flat
+    double = (
+        jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, 2 * c)[:, None] * flat)) / flat
+    )
     bulks, nodes = z.shape
 
     def per_bulk(terms: Array) -> Array:
@@ -180,8 +182,8 @@ def _through_gaps(
 def bulk_curves(problem: ScoreProblem, tau: Any) -> BulkCurves:
     r"""The losses split by bulk: which eigenvalues lower the training loss and which raise the test loss, and when.
 
-    The functional calculus of `loss_curves` on closed contours through the gaps, one around each bulk; the kernel's cross
-    terms between two bulks are shared equally (derivations (D7.9)).
+    The functional calculus of `loss_curves` on closed contours through the gaps, one around each bulk; cross terms of
+    the kernel between two bulks are shared equally (derivations (D7.9)).
 
     Args:
         problem: the problem, with concrete numbers.
@@ -208,7 +210,10 @@ def bulk_curves(problem: ScoreProblem, tau: Any) -> BulkCurves:
     eq = equivalent(problem)
     below = np.concatenate([[0.0], spec.edges[:-1, 1]])
     above = np.concatenate([spec.edges[1:, 0], [np.inf]])
-    curves = [contour.around(*edge, *gap) for edge, gap in zip(spec.edges, zip(below, above, strict=True), strict=True)]
+    curves = [
+        contour.around(*map(float, ends))
+        for ends in zip(spec.edges[:, 0], spec.edges[:, 1], below, above, strict=True)
+    ]
     size = max(z.size for z, _ in curves)
     # Curves of different lengths in one rectangular array: repeated nodes with weight 0.
     z = np.array([np.pad(z, (0, size - z.size), mode="edge") for z, _ in curves])

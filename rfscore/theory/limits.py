@@ -1,8 +1,8 @@
 r"""Large-psi laws and closed forms, with the order of what they neglect.
 
-Theorem 3.2 of Bonnaire et al. 2025: for psi_p, psi_n >> 1 the spectrum is an atom at s2, a Marchenko-Pastur bulk rho_1 set by the
-samples and a bulk rho_2 set by the population. The infinite-time training loss has a closed form in the same limit (adapted
-from Kim and Lee 2026, Prop 4.5). Relative corrections are of order 1/psi (derivations (D8.1)-(D8.5)).
+Theorem 3.2 of Bonnaire et al. 2025: for psi_p, psi_n >> 1 the spectrum is an atom at s2, a Marchenko-Pastur bulk rho_1
+set by the samples and a bulk rho_2 set by the population. The infinite-time training loss has a closed form in the same
+limit (adapted from Kim and Lee 2026, Prop 4.5). Relative corrections are of order 1/psi (derivations (D8.1)-(D8.5)).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LargePsiLaw(eqx.Module):
         atom: (location s2, mass), mass 0 when psi_p <= psi_n + 1.
         sample_edges: support of rho_1, s2 + v2 (1 -+ sqrt(psi_p/psi_n))^2.
         sample_mass: psi_n/psi_p, or 1 - 1/psi_p when psi_n > psi_p.
-        population_edges: support of rho_2 for isotropic Sigma, else of its Marchenko-Pastur envelope: the eigenvalues of
+        population_edges: support of rho_2 for isotropic Sigma, else of an envelope: the eigenvalues of
             mu_1^2 Sigma_t/Gamma_t^2 stretched by (1 -+ sqrt(psi_p))^2, plus s2 + v2.
         population_mass: 1/psi_p.
     """
@@ -42,7 +42,8 @@ class LargePsiLaw(eqx.Module):
 def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     """Supports and masses of Theorem 3.2 (Bonnaire et al. 2025); derivations (D8.1)-(D8.3).
 
-    Accuracy: relative O(1/psi_n + 1/psi_p + psi_n/psi_p^2); at finite psi the exact spectrum splits d eigenvalues off rho_1.
+    Accuracy: relative O(1/psi_n + 1/psi_p + psi_n/psi_p^2); at finite psi d eigenvalues
+    split off rho_1.
 
     Raises:
         InputError: psi_p <= 1, where there is no rho_1.
@@ -72,10 +73,10 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
 
 @float64
 def large_psi_train_loss(problem: ScoreProblem) -> np.ndarray:
-    r"""L_train(tau = inf) for psi_n, psi_p >> 1: int rho_Sigma e^{-2t} lam rho/(Delta_t + e^{-2t} lam rho) + its null part.
+    r"""L_train(tau = inf) for psi_n, psi_p >> 1: int rho_Sigma e^{-2t} lam rho/(Delta_t + e^{-2t} lam rho).
 
-    rho is the positive root of v2 rho^2 + [s2 + v2 (psi_p/psi_n - 1)] rho - s2 = 0 (adapted from Kim and Lee 2026, Prop 4.5;
-    derivations (D8.4)).
+    rho is the positive root of v2 rho^2 + [s2 + v2 (psi_p/psi_n - 1)] rho - s2 = 0 (adapted from Kim and Lee
+    2026, Prop 4.5; derivations (D8.4)).
 
     Accuracy: relative O(1/psi); 0.649 against the exact 0.647 at t = 0.1, psi_p = 64, psi_n = 32.
 

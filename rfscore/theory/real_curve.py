@@ -1,8 +1,10 @@
 r"""Where the spectrum of U ends, exactly: the real solutions of the one-point equations as an explicit curve.
 
-With w = psi_p q, g = 1/(1 + delta) and kappa = (1 + w b^2)/(alpha2 w g), the two equations separate (derivations (D5.1)-(D5.6)):
+With w = psi_p q, g = 1/(1 + delta) and kappa = (1 + w b^2)/(alpha2 w g), the two equations separate (derivations
+(D5.1)-(D5.6)):
 
-    (1 + b^2 w)(v2 w + psi_n) = w Phi(kappa),   Phi(kappa) = alpha2 kappa [psi_n - int rho_Sigma lam/(kappa + lam)]
+    (1 + b^2 w)(v2 w + psi_n) = w Phi(kappa),
+    Phi(kappa) = alpha2 kappa [psi_n - int rho_Sigma lam/(kappa + lam)]
 
 is a quadratic for w at given kappa, and g and y = z - s2 follow in closed form. Real z off the support are the points
 of this curve where the response matrix M(z, z) has spectral radius < 1; the edges are where it reaches 1. Walking every
@@ -13,6 +15,7 @@ not known beforehand. The formulas are those of one sampled part; more parts nee
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +37,7 @@ class Edge(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """An open interval of y = z - s2 free of spectrum; an Edge is None where the gap ends at the atom or at infinity."""
+    """An interval of y = z - s2 free of spectrum; an Edge is None where it ends at the atom or at infinity."""
 
     low: float
     high: float
@@ -151,7 +154,7 @@ def _branch_points(curve: _Curve, interval: int, grid: np.ndarray) -> list[float
 
 
 def _resonances(curve: _Curve, interval: int, grid: np.ndarray) -> np.ndarray:
-    """Places clustered around Phi = 0, kappa = 0 or phi = 0: bulks of relative width psi^(-1/2) sit there, far from poles."""
+    """Places clustered around kappa = 0 and phi = 0: bulks of relative width psi^(-1/2) sit there, off the poles."""
     phi = curve.phi(interval, grid)[0]
     zeros = [
         optimize.brentq(
@@ -172,7 +175,7 @@ def _pieces(curve: _Curve, interval: int, count: int) -> list[tuple[np.ndarray, 
     special = _resonances(curve, interval, grid)
     bounds = [low, *_branch_points(curve, interval, np.sort(np.concatenate([grid, special]))), high]
     pieces = []
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         if abs(curve.slope(interval, np.array([0.5 * (a + b)]))[0]) < 1.0:
             continue
         points = max(64, int(count * (b - a) / (high - low)))
@@ -248,7 +251,7 @@ def _gaps_of_piece(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarra
                 big = abs(float(curve.solution(interval, u[[inside]], outer[[inside]])[0][0])) > 1.0 / curve.b2
                 ends.append((0.0 if big else np.copysign(np.inf, y), None))
                 continue
-            at, sheet = _refine(curve, interval, u, outer, cell)
+            at, sheet = _refine(curve, interval, u, outer, int(cell))
             place = (interval, np.array([at]), np.array([sheet]))
             w, g, _ = curve.solution(*place)
             y = float(curve.height(*place)[0])

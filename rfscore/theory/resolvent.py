@@ -118,7 +118,8 @@ def _solve(eq: Equivalent, z: Complex[Array, " B"]) -> tuple[Complex[Array, " B"
     floor = 1e-15 * (abs(z) + 1e-3 * eq.fixed[0])
     walk = _Walk(
         start.q, start.delta, height, start.q, start.delta, _FIRST_FACTOR * height,
-        jnp.full_like(height, np.log(_FIRST_FACTOR)), jnp.zeros(z.shape, int), jnp.zeros((), int), jnp.zeros(z.shape, bool),
+        jnp.full_like(height, np.log(_FIRST_FACTOR)), jnp.zeros(z.shape, int), jnp.zeros((), int),
+        jnp.zeros(z.shape, bool),
     )  # fmt: skip
     walk = jax.lax.while_loop(
         lambda w: (w.steps < _MAX_STEPS) & ~jnp.all(w.done), lambda w: _advance(eq, z, floor, w), walk
@@ -137,6 +138,7 @@ def _on_the_real_axis(
     eq: Equivalent, z: Complex[Array, " B"], q: Complex[Array, " B"], delta: Complex[Array, "B J"]
 ) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
     """For real z off the support the solution is real: polish it there, and keep it only if it is verified."""
+
     def polish(_: int, pair: tuple[Array, Array]) -> tuple[Array, Array]:
         x = op.point(eq, *pair)
         dq, ddelta = op.newton_step(eq, x, *op.residual(eq, x, jnp.real(z) + 0j)[:2])
@@ -151,7 +153,7 @@ def _on_the_real_axis(
 
 
 @_solve.defjvp
-def _solve_jvp(primals, tangents):  # noqa: ANN001, ANN202 (signature fixed by JAX)
+def _solve_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     """Implicit differentiation: (1 - M) d(q, delta) = the equations' explicit derivative."""
     eq, z = primals
     q, delta = _solve(eq, z)

@@ -7,6 +7,7 @@ stationarity of a potential Phi with dPhi/dz = -q, and N(lam) = -Im Phi(lam + i0
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -197,6 +198,7 @@ class Spectrum(eqx.Module):
             return self.floor
         for (low, high), mass in zip(self._heights, self.masses, strict=True):
             if level <= reached + mass:
+
                 def excess(x: float, low: float = low, high: float = high) -> float:
                     return float(self._evaluate(np.array([low + (high - low) * x * x]))[1][0]) - level
 
@@ -234,7 +236,7 @@ def _real(name: str, value: Any) -> np.ndarray:
 
 @float64
 def spectrum(problem: ScoreProblem) -> Spectrum:
-    r"""Bulks, atom and density of the limiting spectrum of U (Bonnaire et al. 2025, Theorem 3.1; derivations (D5.1)-(D5.9)).
+    r"""Bulks, atom and density of the limiting spectrum of U (Bonnaire et al. 2025, Theorem 3.1; (D5.1)-(D5.9)).
 
     Args:
         problem: the problem, with concrete numbers (the count of bulks depends on them).
@@ -270,17 +272,15 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
         if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low
     ]
     atom = max(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)
-    ends = [(a.high, b.low) for a, b in zip(free[:-1], free[1:], strict=True)]
+    ends = [(a.high, b.low) for a, b in pairwise(free)]
     bulks = [(low, high) for low, high in ends if high > low]
     if not bulks or not np.isneginf(free[0].low) or not np.isposinf(free[-1].high):
         raise SolveError("spectrum: the edges found do not close; move psi_n or psi_p by a relative 1e-9")
     heights = np.array(bulks)
     masses = _masses(eq, free, heights, atom)
     atoms = [(floor, atom)] if atom > 0 else []
-    bulks = np.arange(len(heights))
-    return _verified(
-        Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, bulks, eq)
-    )
+    owner = np.arange(len(heights))
+    return _verified(Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, owner, eq))
 
 
 def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:

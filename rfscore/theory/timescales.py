@@ -1,8 +1,9 @@
 r"""Predicted times: when the model generalises, when it starts to memorise, when it has memorised.
 
-A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and tau_mem at
-psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after Theorem 3.2). At finite
-psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time (derivations (D8.6)-(D8.8)).
+A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and
+tau_mem at psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after Theorem
+3.2). At finite psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time (derivations
+(D8.6)-(D8.8)).
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
 
 @float64
 def timescales(problem: ScoreProblem) -> Timescales:
-    r"""tau_gen, tau_mem and the eigenvalues behind them; differentiable (Bonnaire et al. 2025, Section 3; (D8.6)-(D8.8)).
+    r"""tau_gen, tau_mem and the eigenvalues behind them; differentiable (Bonnaire et al. 2025; (D8.6)-(D8.8)).
 
     Args:
         problem: the problem; under jit, vmap and grad the edges are found by a host callback.
@@ -112,7 +113,9 @@ def timescales(problem: ScoreProblem) -> Timescales:
     """
     eq = equivalent(problem)
     floor, v2 = eq.fixed[0], eq.sampled[0, 0]
-    found = _edges(eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.covariance.continuous)
+    found = _edges(
+        eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.covariance.continuous
+    )
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
         raise SolveError("timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9")

@@ -32,9 +32,7 @@ def _pairs(eq: Equivalent, x: op.Point, y: op.Point) -> op.Moments:
     return op.Moments(*(jnp.matmul(x.inverse * (eq.weights * eq.nodes**i), right) for i in range(3)))
 
 
-def kernel(
-    eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]
-) -> Inexact[Array, "*B N M"]:
+def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]) -> Inexact[Array, "*B N M"]:
     """T at all pairs of the solutions x (..., N) and y (..., M)."""
     mom = _pairs(eq, x, y)
     left = op.Point(*(leaf[..., None] if leaf.ndim == x.q.ndim else leaf[..., :, None, :] for leaf in x))

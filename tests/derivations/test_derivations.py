@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,17 @@ def test_document_contains_every_equation_once_and_is_self_contained(records: di
     assert max(map(float, widths)) < 46, "wider than the column"
 
 
+def test_every_macro_is_known_to_the_typesetter(records: dict[str, Derivation]) -> None:
+    """An unknown macro is set as text by the converter, silently: "\\quad s" glued to "\\quads" once was."""
+    convert = pytest.importorskip("latex2mathml.converter").convert
+    from derivations.formula import _portable
+
+    for name in names():
+        if name.startswith(QUICK):
+            for equation in record(name, records).equations:
+                assert "\\" not in convert(_portable(equation.latex)), equation.number
+
+
 def test_latex_tags_every_equation(records: dict[str, Derivation]) -> None:
     done = [record(n, records) for n in names() if n.startswith(QUICK)]
     source = document.to_tex(done)
@@ -113,7 +125,7 @@ def test_latex_tags_every_equation(records: dict[str, Derivation]) -> None:
     assert source.count(r"\begin{equation*}") == source.count(r"\end{equation*}")
 
 
-def test_command_writes_the_document_and_counts_failures(tmp_path, capsys) -> None:  # noqa: ANN001
+def test_command_writes_the_document_and_counts_failures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["--only", "D09", "--output", str(tmp_path)]) == 0
     assert (tmp_path / "derivations.tex").stat().st_size > 2000
     assert "Discrete optimisers" in capsys.readouterr().out

@@ -29,7 +29,7 @@ def test_tanh_coefficients_agree_with_an_independent_gauss_hermite_table(row: tu
 
 
 @pytest.mark.parametrize(("name", "function"), [("erf", mpmath.erf), ("sin", mpmath.sin)])
-@pytest.mark.parametrize("t", [1e-4, 0.1, 2.0])
+@pytest.mark.parametrize("t", [1e-4, 2.0])
 def test_closed_forms_agree_with_quadrature_of_the_same_function(name: str, function: object, t: float) -> None:
     problem = rf.ScoreProblem(1, 1, t, 1.3, activation=name)
     closed = oracle.coefficients(problem, dps=5)
@@ -40,6 +40,7 @@ def test_closed_forms_agree_with_quadrature_of_the_same_function(name: str, func
             assert abs(x - y) <= 1e-20 * abs(x), field
 
 
+@pytest.mark.slow
 def test_relu_closed_form_agrees_with_quadrature_split_at_the_kink() -> None:
     problem = rf.ScoreProblem(1, 1, 0.3, 0.7, activation="relu")
     closed = oracle.coefficients(problem, dps=1)

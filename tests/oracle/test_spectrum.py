@@ -70,7 +70,9 @@ def _edges_among(m: Model, candidates: list) -> list:
     return [c for c, (before, after) in zip(candidates, itertools.pairwise(inside), strict=True) if before != after]
 
 
-@pytest.mark.parametrize("case", HARD, ids=str)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=str(c), marks=() if j < 4 else pytest.mark.slow) for j, c in enumerate(HARD)]
+)
 def test_masses_of_bulks_and_atom_sum_to_one_so_no_bulk_was_missed(case: tuple) -> None:
     psi_n, psi_p, t, covariance = case
     problem = rf.ScoreProblem(psi_n, psi_p, t, covariance, activation="erf")

@@ -1,0 +1,105 @@
+"""Measure, print the tables, and put them into the README between its two `bench` marks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import jax
+import numpy as np
+import scipy
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from benchmarks import finite, theory
+from benchmarks.clock import Row
+from rfscore.output import write_bytes
+
+HERE = Path(__file__).resolve().parent
+MARKS = ("<!-- bench: written by `make bench` -->", "<!-- /bench -->")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.2 else f"{1e3 * seconds:.1f} ms"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.01 else f"1/{1 / value:.0f}"
+
+
+def table(rows: list[Row], sizes: list[dict[str, float]]) -> str:
+    """Both tables in Markdown."""
+    lines = ["| what | time | ratio | to | wanted |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row.what} | {_time(row.seconds)} | {_ratio(row.ratio)} | {row.reference} ({_time(row.reference_seconds)}) "
+        f"| {row.target} |"
+        for row in rows
+    ]
+    if sizes:
+        lines += ["", "| p (n = 800, d = 100) | features / eigh | flow / eigh | eigh | peak memory / p^2 doubles |",
+                  "|---|---|---|---|---|"]  # fmt: skip
+        lines += [
+            f"| {int(s['p'])} | {s['build'] / s['eigh']:.2f} | {s['flow'] / s['eigh']:.2f} | {_time(s['eigh'])} "
+            f"| {s['doubles_per_p2']:.1f} |"
+            for s in sizes
+        ]
+    return "\n".join(lines)
+
+
+def picture(sizes: list[dict[str, float]]) -> None:
+    """Seconds and memory against p on log axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    p = np.array([s["p"] for s in sizes])
+    for key, label, marker in (("build", "exact features", "s"), ("flow", "flow, 100 times", "o"),
+                               ("eigh", "bare eigh", "^")):  # fmt: skip
+        left.loglog(p, [s[key] for s in sizes], marker=marker, label=label)
+    left.loglog(p, sizes[-1]["eigh"] * (p / p[-1]) ** 3, "k:", lw=1, label=r"$\propto p^3$")
+    left.set(xlabel="features p", ylabel="seconds")
+    left.legend(frameon=False, fontsize=8)
+    right.loglog(p, [s["memory"] / 2**20 for s in sizes], "o-", label="peak memory")
+    right.loglog(p, 8.0 * 8.0 * p**2 / 2**20, "k:", lw=1, label=r"$8p^2$ doubles")
+    right.set(xlabel="features p", ylabel="MiB above an idle process")
+    right.legend(frameon=False, fontsize=8)
+    figure.savefig(HERE / "scaling.png", dpi=160)
+
+
+def into_readme(text: str) -> None:
+    """Replace what stands between the marks."""
+    path = HERE.parent / "README.md"
+    content = path.read_text(encoding="utf-8")
+    before, rest = content.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    write_bytes(path, f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}".encode())
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="theory and p = 800 only; nothing is written")
+    quick = parser.parse_args().quick
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
+        task = bar.add_task("benchmarks", total=None)
+
+        def step(text: str) -> None:
+            bar.update(task, description=text)
+
+        rows = theory.rows(step) + finite.rows(step, 800 if quick else 3200)
+        sizes = [] if quick else finite.scaling(step)
+    text = table(rows, sizes)
+    Console().print(text, markup=False, soft_wrap=True)
+    if not quick:
+        machine = {"machine": platform.machine(), "python": platform.python_version(), "numpy": np.__version__,
+                   "scipy": scipy.__version__, "jax": jax.__version__}  # fmt: skip
+        record = {"rows": [vars(row) for row in rows], "scaling": sizes, **machine}
+        write_bytes(HERE / "results.json", json.dumps(record, indent=1).encode())
+        picture(sizes)
+        into_readme(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The options of the commands, in the paper's words; one name, one meaning."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Features(StrEnum):
+    """What a finite instance is made of."""
+
+    exact = "exact"
+    equivalent = "gaussian-equivalent"
+
+
+PsiN = Annotated[float, typer.Option("--psi-n", help="n/d, training samples per dimension.")]
+PsiP = Annotated[float, typer.Option("--psi-p", help="p/d, random features per dimension.")]
+T = Annotated[float, typer.Option("--t", help="Diffusion time t; Delta_t = 1 - exp(-2t) is the variance of the noise.")]
+Covariance = Annotated[
+    str,
+    typer.Option(
+        "--covariance",
+        help="Population covariance Sigma: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
+        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:eigs.npy (eigenvalues).",
+    ),
+]
+Activation = Annotated[str, typer.Option("--activation", help="sigma of the features: tanh, erf, sin, relu (centred).")]
+TauMin = Annotated[float | None, typer.Option("--tau-min", help="First training time [default: 0.02/Delta_t].")]
+TauMax = Annotated[
+    float | None, typer.Option("--tau-max", help="Last training time [default: 20 times that of the slowest mode].")
+]
+Points = Annotated[int, typer.Option("--points", help="Number of training times, on a logarithmic grid.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of table and picture.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to [default: rfscore-output/COMMAND].")]
+NoPlot = Annotated[bool, typer.Option("--no-plot", help="No picture; nothing is written unless --out is given.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Accept a folder rfscore did not make; its files stay.")]
+Dimension = Annotated[int, typer.Option("--d", help="Data dimension; n = psi_n d, p = psi_p d.")]
+Kind = Annotated[Features, typer.Option("--features", help="Non-linear features, or their Gaussian equivalent.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
+Full = Annotated[
+    bool, typer.Option("--full", help="The paper's sizes: d = 100, psi_p = 64, psi_n = 4 ... 32; half an hour or more.")
+]
+Tiny = Annotated[bool, typer.Option("--tiny", help="Very small sizes, to try the installation.")]
+Data = Annotated[
+    str | None, typer.Option("--data", help="Real images: digits, an .npz, a .zip or a folder [default: digits].")
+]
+Size = Annotated[int | None, typer.Option("--size", help="Resize the images to SIZE x SIZE pixels.")]

@@ -1,0 +1,87 @@
+"""Plant every mutant in a copy of the package and see which fast test catches it: `python -m tests.mutation`.
+
+Writes tests/mutation/table.md. Exits 1 when a mutant survives. Takes a while: every mutant is a fresh process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.mutation.mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+#: The fast tests, the likeliest killers of each layer first; no slow test counts.
+THEORY = ["tests/theory/test_coefficients.py", "tests/theory/test_curves.py", "tests/theory/test_one_point.py",
+          "tests/theory/test_two_point.py", "tests/theory/test_spectrum.py", "tests/theory/test_transformations.py",
+          "tests/theory/test_limits.py"]  # fmt: skip
+FINITE = ["tests/finite/test_flow.py", "tests/finite/test_features.py", "tests/finite/test_equivalent.py",
+          "tests/finite/test_numbers.py"]  # fmt: skip
+FIRST = {"coefficients": 0, "equivalent": 1, "curves": 1, "contour": 1, "one_point": 1, "resolvent": 2, "two_point": 3,
+         "real_curve": 4, "spectrum": 4, "timescales": 5}  # fmt: skip
+
+
+def suite(mutant: Mutant) -> list[str]:
+    """Test files, the one closest to the mutant's module first."""
+    if "/finite/" in mutant.file:
+        return FINITE
+    first = FIRST[Path(mutant.file).stem]
+    return [THEORY[first], *THEORY[:first], *THEORY[first + 1 :]]
+
+
+def killer(mutant: Mutant) -> str:
+    """Name of the first fast test that fails on the mutant, or '' when it survives."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        shutil.copytree(ROOT / "rfscore", copy / "rfscore", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        target = copy / mutant.file
+        text = target.read_text(encoding="utf-8")
+        if text.count(mutant.old) != 1:
+            raise SystemExit(f"{mutant.file}: {mutant.old!r} occurs {text.count(mutant.old)} times; update the list")
+        target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        for file in suite(mutant):
+            run = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", file],
+                cwd=copy, env=environment, capture_output=True, text=True,
+            )  # fmt: skip
+            if run.returncode == 1:
+                found = re.search(r"^(?:FAILED|ERROR) \S*/(\S+)", run.stdout, re.MULTILINE)
+                return found.group(1) if found else file
+            if run.returncode != 0:  # the mutant broke collection: caught all the same
+                return f"{Path(file).name} (does not import)"
+    return ""
+
+
+def main() -> None:
+    """Run all mutants, two at a time."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--only", default="", help="only mutants whose file contains this")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if options.only in mutant.file]
+    lines = ["| file | planted | caught by |", "|---|---|---|"]
+    survivors = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for i, (mutant, test) in enumerate(zip(chosen, pool.map(killer, chosen), strict=True), 1):
+            survivors += not test
+            print(f"{i}/{len(chosen)} {mutant.file}: {mutant.new!r:.70} -> {test or 'SURVIVES'}", flush=True)
+            before, after = (text.split("\n")[0].replace("|", "\\|") for text in (mutant.old, mutant.new))
+            lines.append(f"| {mutant.file} | `{before}` → `{after}` | {test or '**survives**'} |")
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants caught")
+    if not options.only:
+        (ROOT / "tests/mutation/table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()
