@@ -269,11 +269,13 @@ def gaps(eq: Equivalent, *, continuous: bool = False) -> list[Gap]:
     """
     curve = _Curve(eq)
     found: list[Gap] = []
-    for interval in (0, curve.poles.size) if continuous else curve.intervals():
-        outermost = interval in (0, curve.poles.size)
-        count = 1201 if outermost else (401 if curve.poles.size < 40 else 97)
-        for u, outer in _pieces(curve, interval, count):
-            found += _gaps_of_piece(curve, interval, u, outer)
+    # Poles, w = 0 and w = inf lie on the curve; what they make infinite, `margin` counts as no gap.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for interval in (0, curve.poles.size) if continuous else curve.intervals():
+            outermost = interval in (0, curve.poles.size)
+            count = 1201 if outermost else (401 if curve.poles.size < 40 else 97)
+            for u, outer in _pieces(curve, interval, count):
+                found += _gaps_of_piece(curve, interval, u, outer)
     found.sort(key=lambda gap: gap.low)
     return found
 

@@ -192,6 +192,19 @@ def solve(
     return op.point(eq, q, delta), size.reshape(shape), status.reshape(shape)
 
 
+def spectral_points(name: str, z: Any) -> Any:
+    """z as a complex array, refused when not finite or not numbers."""
+    if is_traced(z):
+        return jnp.asarray(z, dtype=complex)
+    try:
+        points = np.asarray(z, dtype=np.complex128)
+    except (TypeError, ValueError) as error:
+        raise bad(name, z, "finite complex numbers") from error
+    if not np.all(np.isfinite(points)):
+        raise bad(name, complex(points[~np.isfinite(points)].ravel()[0]), "finite complex numbers")
+    return points
+
+
 @jax.jit
 def _resolvent(eq: Equivalent, z: Complex[Array, "*B"]) -> Resolvent:
     x, size, status = solve(eq, z)
@@ -212,7 +225,7 @@ def resolvent(problem: ScoreProblem, z: Any, *, throw: bool = True) -> Resolvent
         Resolvent, arrays of the shape of z.
 
     Raises:
-        InputError: z is not finite.
+        InputError: z is not finite, or not numbers.
         SolveError: a point was not verified (an atom, or within roundoff of an edge).
 
     Accuracy:
@@ -225,9 +238,7 @@ def resolvent(problem: ScoreProblem, z: Any, *, throw: bool = True) -> Resolvent
         >>> print(f"{res.q[0].real:.6f} {res.q[1].imag:.6f}")
         0.965214 0.001998
     """
-    points = jnp.asarray(z, dtype=complex)
-    if not is_traced(points) and not np.all(np.isfinite(points)):
-        raise bad("z", "NaN or infinity", "finite complex numbers")
+    points = spectral_points("z", z)
     result = _resolvent(equivalent(problem), points)
     if throw and not is_traced(result) and np.any(np.asarray(result.status) != OK):
         where = np.asarray(points)[np.asarray(result.status) != OK].ravel()[0]

@@ -189,7 +189,7 @@ class Spectrum(eqx.Module):
         """Smallest lam with cdf(lam) >= fraction, for fraction in (0, 1)."""
         levels = _real("fraction", fraction)
         if np.any((levels <= 0) | (levels >= 1)):
-            raise bad("fraction", float(np.asarray(levels).ravel()[0]), "numbers in (0, 1)")
+            raise bad("fraction", float(levels[(levels <= 0) | (levels >= 1)].ravel()[0]), "numbers in (0, 1)")
         return np.vectorize(self._quantile, otypes=[float])(levels)
 
     def _quantile(self, level: float) -> float:

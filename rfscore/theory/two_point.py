@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from rfscore._precision import float64
+from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.problem import ScoreProblem
 from rfscore.theory import one_point as op
@@ -74,6 +74,7 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
         Complex array (N, M).
 
     Raises:
+        InputError: a point or the coupling is not finite, or the coupling not three numbers.
         SolveError: a point was not verified.
 
     Accuracy:
@@ -90,7 +91,9 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
     between = eq.population if coupling is None else jnp.asarray(coupling, dtype=float)
     if between.shape != (3,):
         raise bad("coupling", f"shape {between.shape}", "three numbers (k0, kWW, kWSW)")
-    points = [jnp.atleast_1d(jnp.asarray(z, dtype=complex)) for z in (z1, z2)]
+    if not is_traced(between) and not np.all(np.isfinite(between)):
+        raise bad("coupling", coupling, "three finite numbers (k0, kWW, kWSW)")
+    points = [jnp.atleast_1d(rs.spectral_points(name, z)) for name, z in (("z1", z1), ("z2", z2))]
     values, status = _two_point(eq, *points, between)
     if not isinstance(status, jax.core.Tracer) and int(status) != rs.OK:
         raise SolveError(f"two_point: {rs.STATUS[int(status)]}")
