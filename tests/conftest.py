@@ -1,21 +1,22 @@
-"""`--check-shapes`: every call of the theory checks its jaxtyping annotations at run time (beartype).
+"""Run-time checks of the shapes written in annotations (beartype, jaxtyping) in the modules behind the public ones.
 
-Off by default, because the checks also run inside every trace; one test runs a part of the suite with them in a process
-of its own.
+Public functions take lists and refuse bad shapes with their own message, which a type error must not pre-empt; and their
+annotations name the NumPy result that `rfscore._precision.float64` makes of a JAX array.
 """
 
 from __future__ import annotations
 
 import jaxtyping
-import pytest
 
-CHECKED = tuple(f"rfscore.theory.{name}" for name in ("one_point", "two_point", "resolvent", "curves", "contour", "spectrum"))
+CHECKED = [
+    "rfscore.finite.equivalent",
+    "rfscore.finite.features",
+    "rfscore.finite.hermite",
+    "rfscore.finite.instance",
+    "rfscore.finite.modes",
+    "rfscore.finite.pairs",
+    "rfscore.theory.contour",
+    "rfscore.theory.real_curve",
+]
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--check-shapes", action="store_true", help="check jaxtyping annotations of the theory at run time")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--check-shapes", default=False):
-        jaxtyping.install_import_hook(list(CHECKED), "beartype.beartype")
+jaxtyping.install_import_hook(CHECKED, "beartype.beartype")

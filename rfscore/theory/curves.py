@@ -211,8 +211,7 @@ def bulk_curves(problem: ScoreProblem, tau: Any) -> BulkCurves:
     below = np.concatenate([[0.0], spec.edges[:-1, 1]])
     above = np.concatenate([spec.edges[1:, 0], [np.inf]])
     curves = [
-        contour.around(*map(float, ends))
-        for ends in zip(spec.edges[:, 0], spec.edges[:, 1], below, above, strict=True)
+        contour.around(*map(float, ends)) for ends in zip(spec.edges[:, 0], spec.edges[:, 1], below, above, strict=True)
     ]
     size = max(z.size for z, _ in curves)
     # Curves of different lengths in one rectangular array: repeated nodes with weight 0.
