@@ -1,4 +1,4 @@
-"""How long things take: minima over repeats, and whole processes with their peak memory."""
+"""How long things take: minima over repeats, and whole processes."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def process(code: str, repeats: int = 3) -> float:
     return min(once(lambda: subprocess.run([sys.executable, "-c", code], check=True)) for _ in range(repeats))
 
 
-def peak_memory(code: str) -> float:
-    """Peak resident memory in bytes of a fresh Python process running `code`."""
-    wrapped = f"{code}\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    run = subprocess.run([sys.executable, "-c", wrapped], check=True, capture_output=True, text=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * float(run.stdout.split()[-1])
+def numbers(code: str) -> list[float]:
+    """The numbers that a fresh Python process running `code` prints last."""
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return [float(word) for word in run.stdout.splitlines()[-1].split()]

@@ -8,15 +8,26 @@ import numpy as np
 from scipy import linalg
 
 import rfscore as rf
-from benchmarks.clock import Row, best, once, peak_memory
+from benchmarks.clock import Row, best, numbers, once
 
 SIZES = (400, 800, 1600, 3200, 6400)
-_MEMORY = """
+#: One process a size, so that its peak memory is its own; the bare eigh comes last, after the peak has been read.
+_RUN = """
+import time, resource, sys
 import numpy as np, rfscore as rf
+from scipy import linalg
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+idle = peak()
 problem = rf.ScoreProblem(psi_n=8.0, psi_p={p} / 100, t=0.01)
-rf.finite.draw(problem, d=100, seed=0).gradient_flow().losses(np.logspace(-2, 8, 100))
+start = time.perf_counter()
+instance = rf.finite.draw(problem, d=100, seed=0)
+built = time.perf_counter()
+instance.gradient_flow().losses(np.logspace(-2, 8, 100))
+flown = time.perf_counter()
+memory = peak() - idle
+linalg.eigh(instance.U)
+print(built - start, flown - built, time.perf_counter() - flown, memory)
 """
-_NOTHING = "import numpy as np, rfscore as rf"
 
 
 def rows(step: Callable[[str], None], p: int = 3200) -> list[Row]:
@@ -43,16 +54,10 @@ def rows(step: Callable[[str], None], p: int = 3200) -> list[Row]:
 
 def scaling(step: Callable[[str], None], sizes: tuple[int, ...] = SIZES) -> list[dict[str, float]]:
     """Seconds and memory of a draw and its flow against p, beside a bare eigh."""
-    base = peak_memory(_NOTHING)
     found = []
     for p in sizes:
         step(f"scaling: p = {p}")
-        problem = rf.ScoreProblem(psi_n=8.0, psi_p=p / 100, t=0.01)
-        instances: list = []
-        build = once(lambda problem=problem, to=instances: to.append(rf.finite.draw(problem, d=100, seed=0)))
-        flow = once(lambda to=instances: to[0].gradient_flow().losses(np.logspace(-2, 8, 100)))
-        bare = once(lambda to=instances: linalg.eigh(to[0].U))
-        memory = peak_memory(_MEMORY.format(p=p)) - base
+        build, flow, bare, memory = numbers(_RUN.format(p=p))
         found.append({"p": p, "build": build, "flow": flow, "eigh": bare, "memory": memory,
                       "doubles_per_p2": memory / (8.0 * p * p)})  # fmt: skip
     return found

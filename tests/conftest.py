@@ -1,7 +1,7 @@
-"""Run-time checks of the shapes written in annotations (beartype, jaxtyping) in the modules behind the public ones.
+"""Shapes written in annotations are checked at run time (beartype, jaxtyping) in the modules behind the public ones.
 
-Public functions take lists and refuse bad shapes with their own message, which a type error must not pre-empt; and their
-annotations name the NumPy result that `rfscore._precision.float64` makes of a JAX array.
+Public functions take lists and refuse bad shapes with a message of their own, which a type error must not pre-empt;
+and their annotations name the NumPy result that `rfscore._precision.float64` makes of a JAX array.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One table of bad input to the problem, its parts and the theory: every message names the value, the range, the remedy."""
+"""One table of bad input to the problem and the theory: every message names the value, the range and the remedy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "atoms matrix": (lambda: rf.Atoms(np.eye(2)), ("values", "(2, 2)", "vector")),
     "atoms text": (lambda: rf.Atoms(["a", "b"]), ("values", "real numbers")),
     "atoms all zero": (lambda: rf.Atoms([0.0, 0.0]), ("Sigma = 0", "at least one eigenvalue > 0")),
-    "weights do not sum": (lambda: rf.Atoms([1.0, 2.0], [0.5, 0.6]), ("sum 1.1", "sum to 1", "divide them by their sum")),
+    "weights do not sum": (
+        lambda: rf.Atoms([1.0, 2.0], [0.5, 0.6]), ("sum 1.1", "sum to 1", "divide them by their sum")),
     "weights negative": (lambda: rf.Atoms([1.0, 2.0], [1.5, -0.5]), ("weights = -0.5", ">= 0")),
     "weights zero": (lambda: rf.Atoms([1.0, 2.0], [1.0, 0.0]), ("weights = 0.0", "> 0", "drop the empty atoms")),
     "weights too few": (lambda: rf.Atoms([1.0, 2.0], [1.0]), ("weights", "(1,)", "(2,)")),
@@ -73,7 +74,8 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "uniform NaN": (lambda: rf.Uniform(0.5, NAN), ("high = nan", "> 0")),
     "condition too large": (
         lambda: problem(covariance=rf.Atoms([1e-7, 1.0])), ("1e+07", "at most 1e+06", "set them to exactly 0")),
-    "activation unknown": (lambda: problem(activation="swish"), ("'swish'", "['erf', 'relu', 'sin', 'tanh'", "Activation")),
+    "activation unknown": (
+        lambda: problem(activation="swish"), ("'swish'", "['erf', 'relu', 'sin', 'tanh'", "Activation")),
     "activation number": (lambda: problem(activation=3), ("activation = 3", "a name, a callable")),
     "activation name taken": (lambda: register(rf.Activation("tanh", np.tanh)), ("'tanh'", "a new name", "taken")),
     "activation not centred": (
@@ -95,10 +97,10 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "tau negative per bulk": (lambda: rf.bulk_curves(PROBLEM, [-1.0]), ("tau = -1.0", ">= 0")),
     "rtol too small": (lambda: rf.loss_curves(PROBLEM, [1.0], rtol=1e-20), ("rtol = 1e-20", "[1e-13, 1e-2]")),
     "rtol NaN": (lambda: rf.loss_curves(PROBLEM, [1.0], rtol=NAN), ("rtol = nan", "[1e-13, 1e-2]")),
-    "z NaN": (lambda: rf.resolvent(PROBLEM, [NAN]), ("z", "NaN", "finite complex")),
-    "z infinite": (lambda: rf.resolvent(PROBLEM, [complex(INF, 0.0)]), ("z", "infinity", "finite complex")),
+    "z NaN": (lambda: rf.resolvent(PROBLEM, [NAN]), ("z = (nan+0j)", "finite complex")),
+    "z infinite": (lambda: rf.resolvent(PROBLEM, [complex(INF, 0.0)]), ("z = (inf+0j)", "finite complex")),
     "z text": (lambda: rf.resolvent(PROBLEM, "below"), ("z = 'below'", "complex")),
-    "kernel z NaN": (lambda: rf.two_point(PROBLEM, [NAN], [1j]), ("z1", "NaN", "finite complex")),
+    "kernel z NaN": (lambda: rf.two_point(PROBLEM, [NAN], [1j]), ("z1 = (nan+0j)", "finite complex")),
     "coupling shape": (
         lambda: rf.two_point(PROBLEM, [-1.0], [-1.0], (1.0, 2.0)), ("coupling", "(2,)", "(k0, kWW, kWSW)")),
     "coupling NaN": (

@@ -201,7 +201,7 @@ def spectral_points(name: str, z: Any) -> Any:
     except (TypeError, ValueError) as error:
         raise bad(name, z, "finite complex numbers") from error
     if not np.all(np.isfinite(points)):
-        raise bad(name, "NaN or infinity", "finite complex numbers")
+        raise bad(name, complex(points[~np.isfinite(points)].ravel()[0]), "finite complex numbers")
     return points
 
 

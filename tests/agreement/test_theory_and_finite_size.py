@@ -1,8 +1,8 @@
 """Infinite-size theory against drawn instances: the distance is of order 1/d, and its slope is measured.
 
-For every number x (a loss at one training time, a moment, a value of the distribution function) the mean over seeds obeys
-x_d = x + c/d + O(1/d^2). A weighted fit over three sizes gives c and the intercept; the intercept must vanish within four
-standard errors plus the stated second-order term |c|/d_min^2 times a few.
+For every number x (a loss at one training time, a moment, a value of the distribution function) the mean over seeds
+obeys x_d = x + c/d + O(1/d^2). A weighted fit over three sizes gives c and the intercept; the intercept must vanish
+within four standard errors plus the stated second-order term, three times |c|/d_min^2.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def loss_deviations(name: str, features: str, cur: rf.LossCurves) -> dict[int, n
     """(drawn - theory)/max(1, test) of both losses at all times; one row per seed."""
     scale = np.maximum(1.0, cur.test)
     return {
-        d: np.array([np.concatenate([(train - cur.train) / scale, (test - cur.test) / scale]) for train, test, _ in rows])
+        d: np.array([np.concatenate([(x - cur.train) / scale, (y - cur.test) / scale]) for x, y, _ in rows])
         for d, rows in drawn(name, features).items()
     }
 
@@ -111,7 +111,9 @@ def spectral_deviations(name: str, features: str) -> tuple[dict[int, np.ndarray]
     at, first, second = spec.quantile(levels), spec.moment(1), spec.moment(2)
     rows = drawn(name, features)
     below = {d: np.array([np.searchsorted(x, at) / x.size - levels for *_, x in v]) for d, v in rows.items()}
-    moments = {d: np.array([[x.mean() / first - 1.0, (x**2).mean() / second - 1.0] for *_, x in v]) for d, v in rows.items()}
+    moments = {
+        d: np.array([[x.mean() / first - 1.0, (x**2).mean() / second - 1.0] for *_, x in v]) for d, v in rows.items()
+    }
     return below, moments
 
 
@@ -126,8 +128,10 @@ def test_spectrum_of_gaussian_draws_differs_from_the_theory_by_order_one_over_d(
 
 @pytest.mark.parametrize("name", ["erf, two atoms", "relu, uneven atoms"])
 def test_spectrum_of_exact_draws_approaches_the_theory_from_a_smeared_small_bulk(name: str) -> None:
-    """Non-linear features give each diagonal entry the spread of |w_i|^2/d ~ d^(-1/2), which smears the narrow lowest bulk:
-    there the distance falls like d^(-1/2), above the median and in the moments like 1/d."""
+    """The spread of |w_i|^2/d ~ d^(-1/2) enters the diagonal of the exact U and smears its narrow lowest bulk.
+
+    There the distance falls like d^(-1/2), above the median and in the moments like 1/d.
+    """
     below, moments = spectral_deviations(name, "exact")
     mean = {d: rows.mean(axis=0) for d, rows in below.items()}
     distance = np.array([np.max(np.abs(mean[d])) for d in mean])

@@ -17,7 +17,7 @@ import rfscore as rf
 
 @dataclass(frozen=True)
 class Parts:
-    """U ~ fixed + sum_j share_j (sample covariance of sampled_j with ratio_j = p/N_j); triples (I, WW^T/d, W Sigma W^T/d)."""
+    """U ~ fixed + sum_j share_j (sample covariance of sampled_j, ratio_j = p/N_j); triples of I, WW^T/d, W Sigma W^T/d."""
 
     psi_p: float
     nodes: np.ndarray
@@ -139,7 +139,7 @@ def drawn_kernel(
 
 
 def isotropic_polynomial(u: Parts, q: sp.Symbol, z: sp.Symbol) -> tuple[sp.Poly, sp.Expr]:
-    """The polynomial in q (rational coefficients, polynomial in z) that q solves, and g = 1/(1 + delta) as a function of q.
+    """The polynomial in q (rational, polynomial in z) that q solves, and g = 1/(1 + delta) as a function of q.
 
     Both one-point equations are quadratic in g once denominators are cleared; their resultant in g is the polynomial.
     """
@@ -178,7 +178,7 @@ def isotropic_q(u: Parts, points: np.ndarray, dps: int = 40) -> np.ndarray:
 
 
 def isotropic_edge_heights(u: Parts) -> np.ndarray:
-    """edge - s2, ascending: the real zeros of the discriminant where the density changes from zero to positive or back."""
+    """edge - s2, ascending: the real zeros of the discriminant where the density starts or stops being zero."""
     q, z = sp.symbols("q z")
     polynomial, _ = isotropic_polynomial(u, q, z)
     discriminant = sp.Poly(polynomial.discriminant(), z).sqf_part()

@@ -113,7 +113,10 @@ def inverted(count: int, span: float, x: float, lam: np.ndarray) -> np.ndarray:
 def test_contour_error_falls_geometrically_at_the_rate_of_its_span(span: float) -> None:
     lam, rate = np.geomspace(1e-6, 1e6, 40), 2 * np.pi / np.sqrt(8.0 * span + 1.0)
     counts = np.unique(np.round(np.array([9.0, 12.0, 15.0, 18.0, 21.0]) / rate).astype(int))
-    errors = [max(np.max(abs(inverted(n, span, x, lam) + np.expm1(-x * lam))) for x in (1.0 / span, 1.0)) for n in counts]
+    errors = [
+        max(np.max(abs(inverted(n, span, x, lam) + np.expm1(-x * lam))) for x in (1.0 / span, 1.0))
+        for n in counts.tolist()
+    ]
     assert np.polyfit(counts, np.log(errors), 1)[0] == pytest.approx(-rate, rel=0.1)
 
 

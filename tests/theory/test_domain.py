@@ -15,10 +15,13 @@ from tests.theory.helpers import curves, eight, examples, problems, stored_probl
 
 EPS = np.finfo(float).eps
 ROWS = stored_sample() if PATH.exists() else []
-sample = pytest.mark.parametrize(
-    "row",
-    [pytest.param(row, id=str(j), marks=() if j % 5 == 0 or j < 18 else pytest.mark.slow) for j, row in enumerate(ROWS)],
-)
+
+
+def sample(every: int) -> pytest.MarkDecorator:
+    """The corners and every so-manieth of the other rows; the rest is slow."""
+    fast = [j < 18 or j % every == 0 for j in range(len(ROWS))]
+    marks = [() if quick else pytest.mark.slow for quick in fast]
+    return pytest.mark.parametrize("row", [pytest.param(r, id=str(j), marks=marks[j]) for j, r in enumerate(ROWS)])
 
 
 def pairs(values: Any) -> np.ndarray:
@@ -29,14 +32,14 @@ def test_stored_sample_is_there() -> None:
     assert len(ROWS) >= 250, "python -m tests.oracle.sample writes it"
 
 
-@sample
+@sample(1)
 def test_coefficients(row: dict[str, Any]) -> None:
     co = rf.coefficients(stored_problem(row))
     for name, exact in row["oracle"]["coefficients"].items():
         assert float(getattr(co, name)) == pytest.approx(exact, rel=1e-12, abs=0.0), name
 
 
-@sample
+@sample(6)
 def test_resolvent_and_kernel(row: dict[str, Any]) -> None:
     """q, s, r to what one unit in the last place of z and s2 allows; a point that cannot be had is refused."""
     problem, exact = stored_problem(row), row["oracle"]
@@ -56,7 +59,7 @@ def test_resolvent_and_kernel(row: dict[str, Any]) -> None:
         assert np.all(abs(found / pairs(exact["kernel"]) - 1.0) < 300.0 * allowed[:3].max())
 
 
-@sample
+@sample(6)
 def test_losses(row: dict[str, Any]) -> None:
     problem, exact = stored_problem(row), row["oracle"]
     cur = curves(problem, [float(tau) for tau in exact["tau"]])
@@ -65,7 +68,7 @@ def test_losses(row: dict[str, Any]) -> None:
     assert np.all(abs(cur.test - exact["test"]) < 1e-9 * np.maximum(1.0, exact["test"]) + slack)
 
 
-@sample
+@sample(15)
 def test_spectrum(row: dict[str, Any]) -> None:
     problem, exact = stored_problem(row), row["oracle"]
     spec = rf.spectrum(problem)
@@ -78,7 +81,7 @@ def test_spectrum(row: dict[str, Any]) -> None:
     assert np.all(error <= allowed + 200.0 * EPS * lam * np.array(exact["density_dq"]))
 
 
-@examples(6)
+@examples(3)
 @given(problems(activation=testing.activations(["erf", "sin", "relu"])))
 def test_fresh_problems_also_match_the_oracle(problem: rf.ScoreProblem) -> None:
     def q(z: np.ndarray) -> np.ndarray:
