@@ -97,10 +97,10 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "tau negative per bulk": (lambda: rf.bulk_curves(PROBLEM, [-1.0]), ("tau = -1.0", ">= 0")),
     "rtol too small": (lambda: rf.loss_curves(PROBLEM, [1.0], rtol=1e-20), ("rtol = 1e-20", "[1e-13, 1e-2]")),
     "rtol NaN": (lambda: rf.loss_curves(PROBLEM, [1.0], rtol=NAN), ("rtol = nan", "[1e-13, 1e-2]")),
-    "z NaN": (lambda: rf.resolvent(PROBLEM, [NAN]), ("z = (nan+0j)", "finite complex")),
-    "z infinite": (lambda: rf.resolvent(PROBLEM, [complex(INF, 0.0)]), ("z = (inf+0j)", "finite complex")),
+    "z NaN": (lambda: rf.resolvent(PROBLEM, [NAN]), ("z = ", "finite complex numbers")),
+    "z infinite": (lambda: rf.resolvent(PROBLEM, [complex(INF, 0.0)]), ("z = ", "finite complex numbers")),
     "z text": (lambda: rf.resolvent(PROBLEM, "below"), ("z = 'below'", "complex")),
-    "kernel z NaN": (lambda: rf.two_point(PROBLEM, [NAN], [1j]), ("z1 = (nan+0j)", "finite complex")),
+    "kernel z NaN": (lambda: rf.two_point(PROBLEM, [NAN], [1j]), ("z1 = ", "finite complex numbers")),
     "coupling shape": (
         lambda: rf.two_point(PROBLEM, [-1.0], [-1.0], (1.0, 2.0)), ("coupling", "(2,)", "(k0, kWW, kWSW)")),
     "coupling NaN": (

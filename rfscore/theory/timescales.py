@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rfscore._precision import float64
+from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError
 from rfscore.problem import ScoreProblem
 from rfscore.theory import one_point as op
@@ -67,8 +67,19 @@ def _left_edges(eq: Equivalent, continuous: bool) -> np.ndarray:
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 3"]:
-    shape = jax.ShapeDtypeStruct((2, 3), float)
-    return jax.pure_callback(partial(_left_edges, continuous=continuous), shape, eq, vmap_method="sequential")
+    if not is_traced(eq):
+        return jnp.asarray(_left_edges(eq, continuous))
+    leaves, tree = jax.tree_util.tree_flatten(eq)
+
+    def on_host(*bits: Array) -> np.ndarray:
+        numbers = [np.asarray(pair).view(np.float64)[..., 0] for pair in bits]
+        return _left_edges(jax.tree_util.tree_unflatten(tree, numbers), continuous).view(np.uint32).reshape(2, 3, 2)
+
+    # Bit patterns, because JAX's callback thread rounds float64 to 32 bits when 64-bit mode is only a context here.
+    bits = [jax.lax.bitcast_convert_type(jnp.asarray(leaf), jnp.uint32) for leaf in leaves]
+    shape = jax.ShapeDtypeStruct((2, 3, 2), jnp.uint32)
+    found = jax.pure_callback(on_host, shape, *bits, vmap_method="sequential")
+    return jax.lax.bitcast_convert_type(found, jnp.float64)
 
 
 @_edges.defjvp

@@ -157,7 +157,7 @@ def test_two_point_kernel_of_gaussian_draws_differs_from_the_theory_by_order_one
     sizes = {16: 60, 32: 30, 64: 15}
     rows = {d: np.array([deviation(d, seed) for seed in range(seeds)]) for d, seeds in sizes.items()}
     assert_bias_is_one_over_d(rows, power=0.06)
-    wrong = rf.ScoreProblem(2.4, 3.0, 0.2, four([0.5, 1.5]), "erf")  # a fifth more data would be noticed
+    wrong = rf.ScoreProblem(3.0, 3.0, 0.2, four([0.5, 1.5]), "erf")  # half more data would be noticed
     other = np.array([[rf.two_point(wrong, z, z, c)[i, j] for c in couplings] for i, j in chosen]).ravel() / exact - 1.0
     assert np.max(np.abs(other)) > 0.12
 

@@ -17,7 +17,7 @@ import rfscore as rf
 
 @dataclass(frozen=True)
 class Parts:
-    """U ~ fixed + sum_j share_j (sample covariance of sampled_j, ratio_j = p/N_j); triples of I, WW^T/d, W Sigma W^T/d."""
+    """U ~ fixed + sum_j share_j (covariance of N_j samples of sampled_j); triples of I, WW^T/d, W Sigma W^T/d."""
 
     psi_p: float
     nodes: np.ndarray

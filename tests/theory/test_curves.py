@@ -65,10 +65,10 @@ def test_early_curve_is_the_gradient_at_the_untrained_network(problem: rf.ScoreP
     """dL/dtau at 0 is -(4 Delta_t/psi_p) b^2 psi_p for both losses: V and V-tilde are equal in the limit."""
     co = rf.coefficients(problem)
     tau = 1e-5 * problem.psi_p / problem.delta / testing.scales(problem)[1]
-    cur = curves(problem, tau, rtol=1e-13)
+    cur = curves(problem, tau)
     slope = 4.0 * problem.delta * float(co.b) ** 2
-    assert 1.0 - cur.train[0] == pytest.approx(slope * tau, rel=2e-4, abs=1e-12)
-    assert 1.0 - cur.test[0] == pytest.approx(slope * tau, rel=2e-4, abs=1e-12)
+    assert 1.0 - cur.train[0] == pytest.approx(slope * tau, rel=2e-4, abs=2e-11)
+    assert 1.0 - cur.test[0] == pytest.approx(slope * tau, rel=2e-4, abs=2e-11)
 
 
 @regimes
@@ -139,7 +139,8 @@ def test_one_contour_for_many_times_gives_what_a_contour_for_each_gives() -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "tau", "count"), [("small", 1.0, 96), ("small", 30.0, 96), ("two atoms", 3.0, 64)]
+    ("name", "tau", "count"),
+    [("small", 1.0, 96), ("small", 30.0, 96), pytest.param("two atoms", 3.0, 64, marks=pytest.mark.slow)],
 )
 def test_closed_contour_around_the_spectrum_gives_the_same_losses(name: str, tau: float, count: int) -> None:
     problem = REGIMES[name]

@@ -18,7 +18,7 @@ ROWS = stored_sample() if PATH.exists() else []
 
 
 def sample(every: int) -> pytest.MarkDecorator:
-    """The corners and every so-manieth of the other rows; the rest is slow."""
+    """The corners and one in `every` of the other rows; the rest is slow."""
     fast = [j < 18 or j % every == 0 for j in range(len(ROWS))]
     marks = [() if quick else pytest.mark.slow for quick in fast]
     return pytest.mark.parametrize("row", [pytest.param(r, id=str(j), marks=marks[j]) for j, r in enumerate(ROWS)])
@@ -68,7 +68,7 @@ def test_losses(row: dict[str, Any]) -> None:
     assert np.all(abs(cur.test - exact["test"]) < 1e-9 * np.maximum(1.0, exact["test"]) + slack)
 
 
-@sample(15)
+@sample(30)
 def test_spectrum(row: dict[str, Any]) -> None:
     problem, exact = stored_problem(row), row["oracle"]
     spec = rf.spectrum(problem)

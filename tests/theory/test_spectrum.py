@@ -28,7 +28,7 @@ def mean_of_u(problem: rf.ScoreProblem) -> float:
     return float(rf.coefficients(problem).norm2)
 
 
-@examples(25)
+@examples(15)
 @given(problems())
 def test_mass_is_one_and_the_first_moment_is_the_energy_of_sigma(problem: rf.ScoreProblem) -> None:
     spec = rf.spectrum(problem)
