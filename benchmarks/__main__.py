@@ -65,6 +65,9 @@ def picture(sizes: list[dict[str, float]]) -> None:
     right.loglog(p, 8.0 * 8.0 * p**2 / 2**20, "k:", lw=1, label=r"$8p^2$ doubles")
     right.set(xlabel="features p", ylabel="MiB above an idle process")
     right.legend(frameon=False, fontsize=8)
+    for ax in (left, right):  # a tick at every size measured: automatic ones overlap over so short a range
+        ax.set_xticks(p, [f"{value:.0f}" for value in p])
+        ax.minorticks_off()
     figure.savefig(HERE / "scaling.png", dpi=160)
 
 
