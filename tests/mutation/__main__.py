@@ -18,6 +18,8 @@ from pathlib import Path
 from tests.mutation.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Seconds for one test file, many times what it takes: a mutant that makes a loop endless is caught, too.
+PATIENCE = 300
 #: The fast tests, the likeliest killers of each layer first; no slow test counts.
 THEORY = ["tests/theory/test_coefficients.py", "tests/theory/test_curves.py", "tests/theory/test_one_point.py",
           "tests/theory/test_two_point.py", "tests/theory/test_spectrum.py", "tests/theory/test_transformations.py",
@@ -50,10 +52,13 @@ def killer(mutant: Mutant) -> str:
         target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         for file in suite(mutant):
-            run = subprocess.run(
-                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", file],
-                cwd=copy, env=environment, capture_output=True, text=True,
-            )  # fmt: skip
+            try:
+                run = subprocess.run(
+                    [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", file],
+                    cwd=copy, env=environment, capture_output=True, text=True, timeout=PATIENCE,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return f"{Path(file).name} (does not end)"
             if run.returncode == 1:
                 found = re.search(r"^(?:FAILED|ERROR) \S*/(\S+)", run.stdout, re.MULTILINE)
                 return found.group(1) if found else file
