@@ -47,7 +47,7 @@ class Activation:
         """sigma(x) elementwise; NumPy in, NumPy out; JAX in, JAX out. Shape and finiteness are checked."""
         try:
             if isinstance(x, jax.Array):
-                y = jnp.asarray(self.function(x))
+                y: Any = jnp.asarray(self.function(x))
             else:
                 with jax.enable_x64(True):
                     y = np.asarray(self.function(x))

@@ -1,4 +1,4 @@
-"""The five commands. Heavy imports are inside, so that --help is quick."""
+"""The commands of the random-features model. Heavy imports are inside, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfscore.cli import networks
 from rfscore.cli.options import (
     Activation,
     Covariance,
@@ -40,6 +41,7 @@ app = typer.Typer(
     "matching (Bonnaire et al. 2025). Theory at infinite size, exact training at finite size, and both side by side.",
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
+app.add_typer(networks.app, name="unet")
 
 
 def _problem(psi_n: float, psi_p: float, t: float, covariance: str, activation: str) -> rf.ScoreProblem:

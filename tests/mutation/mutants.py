@@ -69,7 +69,7 @@ MUTANTS = [
     Mutant(ONE_POINT, "top = [pair * eq.psi_p * mom.bilinear(x.k, y.k)]", "top = [pair * mom.bilinear(x.k, y.k)]"),
     Mutant(ONE_POINT, "weight = eq.share * x.g * y.g", "weight = eq.share * x.g"),
     # contour
-    Mutant(CONTOUR, "root = np.sqrt(8.0 * span + 1.0)\n    step", "root = np.sqrt(8.0 * span)\n    step"),
+    Mutant(CONTOUR, "theta = (np.arange(count) + 0.5) * step", "theta = np.arange(count) * step"),
     Mutant(CONTOUR, "scale = np.pi * count / (4.0 * root)", "scale = np.pi * count / (2.0 * root)"),
     Mutant(CONTOUR, "(step / (2.0 * np.pi)) * 2.0 * scale", "(step / (2.0 * np.pi)) * scale"),
     Mutant(CONTOUR, "return z, z * du / (2.0j * count)", "return z, du / (2.0j * count)"),

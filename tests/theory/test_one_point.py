@@ -185,6 +185,19 @@ def test_many_samples_leave_the_population_spectrum_with_a_gap_of_order_one_over
     assert gap[1] < 0.02 and gap[0] / gap[1] == pytest.approx(10.0, rel=0.1)
 
 
+def test_root_of_the_equations_on_the_wrong_branch_is_not_called_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside the support the conjugate of the resolvent solves the same equations to roundoff."""
+    problem = rf.ScoreProblem(4.0, 16.0, 0.1)
+    low, high = rf.spectrum(problem).edges[-1]
+    right = rs._solve
+    with jax.enable_x64(True):
+        eq, z = equivalent(problem), jnp.array([0.5 * (low + high) + 1e-14j])
+        assert int(rs.solve(eq, z)[2][0]) == rs.OK
+        monkeypatch.setattr(rs, "_solve", lambda *arguments: jax.tree.map(jnp.conj, right(*arguments)))
+        _, residual, status = rs.solve(eq, z)
+    assert float(residual[0]) < rs.RESIDUAL_TOLERANCE and int(status[0]) == rs.WRONG_BRANCH
+
+
 def test_solver_takes_two_sampled_parts() -> None:
     """Another training protocol is another list of parts: two independent sample covariances."""
     problem = REGIMES["two atoms"]

@@ -1,0 +1,120 @@
+"""`rfscore unet`: train, measure, sample and compare the networks of the paper."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rfscore.cli.options import Json, Seed
+
+app = typer.Typer(
+    help="The companion module: train the paper's U-Nets (or its MLP on a Gaussian mixture), measure losses, samples "
+    "and memorised fraction along training, and compare runs with each other and with the theory.",
+    rich_markup_mode=None, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+Config = Annotated[Path, typer.Argument(help="TOML: data, network, training, measurement.", show_default=False)]
+Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
+
+
+def _progress(*columns: Any) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description:<30}")
+    return Progress(text, BarColumn(), *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+                    console=Console(stderr=True))  # fmt: skip
+
+
+def _keep_compiled() -> None:
+    """Compiled programs are kept beside the prepared images: a U-Net takes half a minute to compile."""
+    import jax
+
+    from rfscore.unet.data import cache_folder
+
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+
+
+@app.command()
+def train(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.", show_default=False)],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value over the file, e.g. data.n=256; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in its folder.")] = False,
+) -> None:
+    """Train a denoiser by DDPM noise prediction; kill it at any moment and --resume gives the same bits."""
+    from rfscore.unet import config as configs
+    from rfscore.unet import run
+
+    chosen = configs.read(config, changes or [])
+    _keep_compiled()
+    with _progress() as bar:
+        task = bar.add_task("compiling", total=chosen.training.steps)
+
+        def report(step: int, steps: int, loss: float, pace: float) -> None:
+            bar.update(task, completed=step, description=f"loss {loss:.4f}, {pace:.3g} steps/s")
+
+        run.train(chosen, out, report, resume=resume)
+    print(f"trained: {out}; next: rfscore unet measure {out}")
+
+
+@app.command()
+def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)]) -> None:
+    """Measure every snapshot: losses at fixed t, samples, memorised fraction, quality; what is measured is kept."""
+    from rfscore.unet.measure import measure_run
+    from rfscore.unet.run import opened
+
+    _keep_compiled()
+    for folder in runs:
+        config, data, path = opened(folder)
+        with _progress() as bar:
+            task = bar.add_task(f"measuring {config.name}", total=None)
+
+            def report(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
+                bar.update(task, completed=done, total=total)
+
+            measure_run(config, data, path, report)
+        print(f"measured: {path / 'summary.json'}")
+
+
+@app.command()
+def sample(
+    run: Run,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many points.")] = 16,
+    step: Annotated[int | None, typer.Option("--step", help="Snapshot to sample [default: the last].")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="PNG (images) or .npy file [default: in RUN].")] = None,
+) -> None:
+    """Generate points from a snapshot; for images a picture, each above its nearest training image."""
+    from rfscore.unet.samples import sample_run
+
+    _keep_compiled()
+    print(f"written: {sample_run(run, count, step, seed, out)}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Folders of runs, summary files, or folders of the authors' code.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("rfscore-compare"),
+    quality: Annotated[str, typer.Option("--quality", help="tau_gen: lowest test_loss, frechet or kl.")] = "test_loss",
+    threshold: Annotated[float, typer.Option("--threshold", help="tau_mem: f_mem this much above chance.")] = 0.05,
+    prediction: Annotated[bool, typer.Option("--theory/--no-theory", help="Random-features theory beside it.")] = True,
+    as_json: Json = False,
+) -> None:
+    """tau_gen, tau_mem and their scaling with n and W, collapse in tau/n, and the random-features theory beside it."""
+    from rfscore.cli import show
+    from rfscore.unet import compare as comparing
+    from rfscore.unet.report import compare_runs
+
+    found = compare_runs(runs, out, quality=quality, threshold=threshold, prediction=prediction)
+    if as_json:
+        sys.stdout.write((out / "comparison.json").read_text(encoding="utf-8"))
+        return
+    table = comparing.table(found)
+    show.table("Networks compared", table.headers, table.rows)
+    print(f"written to {out}: comparison.md, comparison.json, figures/comparison.png, figures/comparison.pdf")

@@ -1,0 +1,99 @@
+"""What is kept of a run: its curves against training time, with the facts that make them comparable. No weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from rfscore._plain import to_json
+from rfscore.errors import InputError, bad
+from rfscore.output import write_bytes
+
+#: Columns a summary may have; `_low` and `_high` beside a name are the ends of its 95 % interval.
+COLUMNS = {
+    "train_loss": "denoising loss at fixed t on the training points, per dimension",
+    "test_loss": "the same on held-out points",
+    "f_mem": "memorised fraction of the generated samples (gap ratio below k)",
+    "frechet": "Frechet distance of generated samples to held-out data",
+    "kernel": "kernel distance (squared MMD) of generated samples to held-out data",
+    "kl": "KL divergence of the generated from the true distribution (mixture only)",
+    "score_population": "(1/d) E|s_theta - s_population|^2 at fixed t (mixture only)",
+    "score_empirical": "(1/d) E|s_theta - s_empirical|^2 at fixed t",
+}
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Curves of one network along training.
+
+    Attributes:
+        name: short name of the run.
+        n: training points.
+        width: W, the base width of the network; 0 when unknown.
+        tau: (K,) optimiser steps at which the network was measured, ascending.
+        columns: curves by name (see `COLUMNS`), each (K,), NaN where not measured.
+        facts: everything else: data, optimiser, seed, chance level of f_mem ("chance_level"), eigenvalues of the data's
+            covariance ("covariance_eigenvalues"), fixed diffusion time of the losses ("t_loss") ...
+    """
+
+    name: str
+    n: int
+    width: int
+    tau: Float[np.ndarray, " K"]
+    columns: dict[str, Float[np.ndarray, " K"]]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Every curve is as long as `tau`, and `tau` ascends."""
+        if np.any(np.diff(self.tau) <= 0):
+            raise bad(f"tau of run {self.name!r}", "not ascending", "strictly ascending training steps")
+        for key, values in self.columns.items():
+            if values.shape != self.tau.shape:
+                raise bad(f"curve {key!r} of run {self.name!r}", f"shape {values.shape}", f"shape {self.tau.shape}")
+
+    def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """(tau, values) of one curve where it was measured."""
+        if name not in self.columns:
+            raise bad("curve", name, f"one of {sorted(self.columns)}", f"run {self.name!r} did not measure it")
+        known = np.isfinite(self.columns[name])
+        return self.tau[known], self.columns[name][known]
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the summary as JSON, whole or not at all."""
+        plain = {
+            "kind": "rfscore run summary", "name": self.name, "n": self.n, "width": self.width,
+            "tau": self.tau.tolist(), "facts": self.facts,
+            "columns": {k: [None if math.isnan(x) else x for x in v.tolist()] for k, v in self.columns.items()},
+        }  # fmt: skip
+        return write_bytes(path, to_json(plain).encode())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> RunSummary:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: not a summary, or damaged.
+        """
+        try:
+            plain = json.loads(Path(path).read_text(encoding="utf-8"))
+            if plain["kind"] != "rfscore run summary":
+                raise KeyError("kind")
+            columns = {
+                str(key): np.array([math.nan if x is None else float(x) for x in values])
+                for key, values in plain["columns"].items()
+            }
+            return cls(str(plain["name"]), int(plain["n"]), int(plain["width"]),
+                       np.array(plain["tau"], dtype=np.float64), columns, dict(plain["facts"]))  # fmt: skip
+        except OSError as error:
+            raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{str(path)!r} is no run summary or is damaged ({error!r}); measure the run again"
+            ) from error
