@@ -22,7 +22,7 @@ KIND = "rfscore checkpoint 1"
 def _named(tree: Any) -> dict[str, np.ndarray]:
     """Every array of a tree under its path."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
-    return {jax.tree_util.keystr(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path): np.asarray(leaf, order="C") for path, leaf in leaves}
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
@@ -43,8 +43,9 @@ def save(path: str | PathLike[str], tree: Any, *, step: int, fingerprint: str) -
     from safetensors.numpy import save as encode
 
     arrays = _named(tree)
-    facts = {"kind": KIND, "step": str(step), "fingerprint": fingerprint, "sha256": _digest(arrays)}
-    return write_bytes(path, encode(arrays, metadata=facts))
+    facts = {"kind": KIND, "step": step, "fingerprint": fingerprint, "sha256": _digest(arrays)}
+    # One entry: the format writes several in random order, and equal states should be equal files.
+    return write_bytes(path, encode(arrays, metadata={"rfscore": json.dumps(facts)}))
 
 
 def load(path: str | PathLike[str], like: Tree, *, fingerprint: str) -> tuple[Tree, int]:
@@ -60,7 +61,7 @@ def load(path: str | PathLike[str], like: Tree, *, fingerprint: str) -> tuple[Tr
     try:
         content = path.read_bytes()
         length = int.from_bytes(content[:8], "little")
-        facts: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+        facts = dict(json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["rfscore"]))
         arrays = decode(content)
     except OSError as error:
         raise InputError(f"checkpoint {str(path)!r} cannot be read: {error.strerror}; check the path") from error

@@ -94,6 +94,8 @@ def _mixture(config: DataConfig) -> Dataset:
 
 def _spectrum(rows: np.ndarray) -> np.ndarray:
     values = np.linalg.eigvalsh(np.cov(rows[:20000], rowvar=False, bias=True))
+    if not values.mean() > 0:
+        raise InputError("the images are all the same: there is nothing to learn; check the archive")
     return np.clip(values, 0.0, None) / values.mean()
 
 
