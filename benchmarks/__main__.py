@@ -1,4 +1,4 @@
-"""Measure, print the tables, and put them into the README between its two `bench` marks."""
+"""Measure, print the tables, and put them into the README between their two marks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import scipy
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks import finite, theory
+from benchmarks import finite, networks, theory
 from benchmarks.clock import Row
 from rfscore.output import write_bytes
 
 HERE = Path(__file__).resolve().parent
 MARKS = ("<!-- bench: written by `make bench` -->", "<!-- /bench -->")
+NETWORK_MARKS = ("<!-- bench-networks: written by `make bench ARGS=--networks` -->", "<!-- /bench-networks -->")
 
 
 def _time(seconds: float) -> str:
@@ -71,37 +72,49 @@ def picture(sizes: list[dict[str, float]]) -> None:
     figure.savefig(HERE / "scaling.png", dpi=160)
 
 
-def into_readme(text: str) -> None:
+def into_readme(text: str, marks: tuple[str, str]) -> None:
     """Replace what stands between the marks."""
     path = HERE.parent / "README.md"
     content = path.read_text(encoding="utf-8")
-    before, rest = content.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    write_bytes(path, f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}".encode())
+    before, rest = content.split(marks[0])
+    after = rest.split(marks[1])[1]
+    write_bytes(path, f"{before}{marks[0]}\n{text}\n{marks[1]}{after}".encode())
 
 
 def main() -> None:
-    """Run all benchmarks."""
+    """Run the benchmarks of the theory and of finite size, or those of the networks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="theory and p = 800 only; nothing is written")
-    quick = parser.parse_args().quick
+    parser.add_argument("--quick", action="store_true", help="small sizes only; nothing is written")
+    parser.add_argument("--networks", action="store_true", help="the U-Net and f_mem instead of theory and finite size")
+    options = parser.parse_args()
+    quick = options.quick
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
         task = bar.add_task("benchmarks", total=None)
 
         def step(text: str) -> None:
             bar.update(task, description=text)
 
-        rows = theory.rows(step) + finite.rows(step, 800 if quick else 3200)
-        sizes = [] if quick else finite.scaling(step)
+        if options.networks:
+            rows, sizes = networks.rows(step, quick), []
+        else:
+            rows = theory.rows(step) + finite.rows(step, 800 if quick else 3200)
+            sizes = [] if quick else finite.scaling(step)
     text = table(rows, sizes)
     Console().print(text, markup=False, soft_wrap=True)
-    if not quick:
-        machine = {"machine": platform.machine(), "python": platform.python_version(), "numpy": np.__version__,
-                   "scipy": scipy.__version__, "jax": jax.__version__}  # fmt: skip
-        record = {"rows": [vars(row) for row in rows], "scaling": sizes, **machine}
+    if quick:
+        return
+    machine = {"machine": platform.machine(), "python": platform.python_version(), "numpy": np.__version__,
+               "scipy": scipy.__version__, "jax": jax.__version__}  # fmt: skip
+    record = {"rows": [vars(row) for row in rows]}
+    if options.networks:
+        record |= {"device": jax.devices()[0].device_kind, **machine}
+        write_bytes(HERE / "networks.json", json.dumps(record, indent=1).encode())
+        into_readme(text, NETWORK_MARKS)
+    else:
+        record |= {"scaling": sizes, **machine}
         write_bytes(HERE / "results.json", json.dumps(record, indent=1).encode())
         picture(sizes)
-        into_readme(text)
+        into_readme(text, MARKS)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,182 @@
+"""The U-Net of `rfscore.unet`: a training step, sampling and f_mem, each beside something measured in the same run.
+
+On a CPU everything but f_mem runs on one core, the eager PyTorch twin (where torch is installed) included: how two
+libraries share out cores would otherwise be part of the ratio. Every measurement has a process of its own, because
+pools of threads are as large as the cores that a process sees at its start.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.clock import Row, best, numbers, once
+from rfscore.memorization import memorised_fraction
+from rfscore.unet.config import DataConfig, MeasurementConfig, NetworkConfig, RunConfig, TrainingConfig
+from rfscore.unet.data import Dataset
+from rfscore.unet.measure import generate
+from rfscore.unet.schedule import STEPS
+from rfscore.unet.train import Trainer, new_network
+
+_PIN = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
+_CALL = "from benchmarks import networks; print(*networks.{}({}))"
+#: FLOPs of a training step on one image of 32 x 32 at W = 1 (1.74e12 at W = 32, batch 512): forward and backward.
+_FLOPS = 1.74e12 / (512 * 32**2)
+_RATE = 1e-3
+
+
+def platform() -> tuple[float, float]:
+    """(JAX has an accelerator, PyTorch can be run on the same device): of a process that ends before the others."""
+    accelerated = jax.devices()[0].platform != "cpu"
+    usable = importlib.util.find_spec("torch") is not None
+    if usable and accelerated:
+        import torch
+
+        usable = torch.cuda.is_available()
+    return float(accelerated), float(usable)
+
+
+def _setting(width: int, batch: int, size: int, sampler_steps: int = 100) -> tuple[RunConfig, Dataset]:
+    """A run of the paper's kind, SGD with momentum, on noise: speed does not depend on what the images show."""
+    points = np.random.default_rng(0).standard_normal((4 * batch, 1, size, size)).astype(np.float32)
+    nothing = np.full(len(points), -1)
+    data = Dataset(points, points[:2], nothing, 0, 0.0, np.ones(size * size), "noise", "")
+    config = RunConfig(
+        data=DataConfig(n=len(points)),
+        network=NetworkConfig(width=width),
+        training=TrainingConfig(optimizer="sgd", learning_rate=_RATE, batch=batch),
+        measurement=MeasurementConfig(sampler_steps=sampler_steps),
+    )
+    return config, data
+
+
+def training(width: int, batch: int, size: int, steps: int) -> tuple[float]:
+    """Seconds per step of the trainer as it is shipped, compiled and warm."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(*_setting(width, batch, size), Path(folder))
+        trainer.advance(1)
+        return (once(lambda: trainer.advance(1 + steps)) / steps,)
+
+
+def sampling(width: int, images: int, size: int, steps: int) -> tuple[float]:
+    """Seconds for so many images by DDIM."""
+    config, data = _setting(width, images, size, steps)
+    network = new_network(config, data)
+    return (best(lambda: generate(network, data, config, images, jax.random.key(0)), 1),)
+
+
+def torch_training(width: int, batch: int, size: int, steps: int) -> tuple[float]:
+    """Seconds per step of the eager PyTorch twin, on one thread or on the GPU."""
+    import torch
+
+    from tests.reference.torch_unet import TorchUNet
+
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = TorchUNet(width).to(device)
+    optimiser = torch.optim.SGD(network.parameters(), lr=_RATE, momentum=0.95)
+    x, noise = torch.randn((2, batch, 1, size, size), device=device)
+    index = torch.randint(STEPS, (batch,), device=device)
+
+    def advance(count: int) -> None:
+        for _ in range(count):
+            optimiser.zero_grad()
+            loss = torch.mean((network(x, index) - noise) ** 2)
+            loss.backward()
+            optimiser.step()
+        loss.item()  # waits for the GPU
+
+    advance(1)
+    return (once(lambda: advance(steps)) / steps,)
+
+
+def torch_sampling(width: int, images: int, size: int, steps: int) -> tuple[float]:
+    """Seconds for as many evaluations of the twin as DDIM needs; its few sums an image are left out."""
+    import torch
+
+    from tests.reference.torch_unet import TorchUNet
+
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = TorchUNet(width).to(device).eval()
+    start = torch.randn((images, 1, size, size), device=device)
+    index = torch.full((images,), STEPS // 2, device=device)
+
+    def run(count: int) -> None:
+        x = start
+        with torch.inference_mode():
+            for _ in range(count):
+                x = network(x, index)
+            x.sum().item()
+
+    run(1)
+    return (once(lambda: run(steps)),)
+
+
+def gemm(flops: float) -> tuple[float]:
+    """Seconds that float32 matrix products take for so many FLOPs, from the rate of one on the same device."""
+    if jax.devices()[0].platform == "cpu":
+        a = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
+        seconds = best(lambda: a @ a, 3)
+    else:
+        a = jnp.ones((8192, 8192), dtype=jnp.float32)
+        seconds = best(jax.jit(lambda: a @ a).lower().compile().__call__, 3)
+    return (seconds * flops / (2 * len(a) ** 3),)
+
+
+def memorised(samples: int, images: int, pixels: int) -> tuple[float, float]:
+    """Seconds of f_mem, and of the bare float32 product of the same size."""
+    rng = np.random.default_rng(0)
+    # Variances 1/j: about those of natural images. White noise has no near neighbours to speak of.
+    scale = (1.0 / np.sqrt(np.arange(1, pixels + 1))).astype(np.float32)
+    x = rng.standard_normal((samples, pixels), dtype=np.float32) * scale
+    train = rng.standard_normal((images, pixels), dtype=np.float32) * scale
+    return best(lambda: memorised_fraction(x, train), 2), best(lambda: x @ train.T, 2)
+
+
+def rows(step: Callable[[str], None], quick: bool = False) -> list[Row]:
+    """Training, sampling and f_mem; `quick` only shows that they run."""
+    step("which device")
+    accelerated, twin = (bool(flag) for flag in numbers(_CALL.format("platform", "")))
+    pin = "" if accelerated else _PIN
+
+    def measured(name: str, *arguments: float) -> float:
+        return numbers(pin + _CALL.format(name, ", ".join(map(repr, arguments))))[0]
+
+    def reference(name: str, flops: float, *arguments: int) -> tuple[str, float]:
+        if twin:
+            where = "the same GPU" if accelerated else "one thread"
+            return f"eager PyTorch twin, {where}", measured(f"torch_{name}", *arguments)
+        return f"float32 matrix products of {flops:.1e} FLOPs", measured("gemm", flops)
+
+    size, found = (8 if quick else 32), []
+    scale = _FLOPS * (size / 32) ** 2
+    batches = (4,) if quick else (512,) if accelerated else (32, 128)
+    where = "the GPU" if accelerated else "one core"
+    for width in (8,) if quick else (16, 32):
+        for batch in batches:
+            what = f"training step, W = {width}, batch {batch}, {size} x {size}"
+            step(what)
+            arguments = (width, batch, size, 50 if accelerated else max(1, 128 // batch))
+            seconds = measured("training", *arguments)
+            beside = reference("training", scale * width**2 * batch, *arguments)
+            found.append(Row(f"{what}, {where}: {batch / seconds:.3g} images/s", seconds, *beside))
+    width, images, steps = (8, 4, 5) if quick else (16, 64, 100)
+    what = f"{images} images by {steps} DDIM steps, W = {width}, {size} x {size}"
+    step(what)
+    seconds = measured("sampling", width, images, size, steps)
+    # A training step is a forward pass and a backward one that costs two.
+    beside = reference("sampling", scale / 3 * width**2 * images * steps, width, images, size, steps)
+    found.append(Row(f"{what}, {where}: {images / seconds:.3g} images/s", seconds, *beside))
+    sizes = (100, 2048, 64) if quick else (2000, 32768, 1024)
+    what = "f_mem of {} samples against {} images of {} pixels, all cores".format(*sizes)
+    step(what)
+    seconds, bare = numbers(_CALL.format("memorised", ", ".join(map(str, sizes))))
+    found.append(Row(what, seconds, "bare float32 matrix product of that size", bare))
+    return found

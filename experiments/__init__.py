@@ -1,0 +1,1 @@
+"""Runs of the companion module whose curves are kept in this repository."""

@@ -1,0 +1,65 @@
+"""Train, measure and compare all runs of an experiment: `python -m experiments mixture`. Interrupted, it goes on.
+
+Runs (weights included) go to experiments/NAME/runs, their summaries and manifests to experiments/NAME/summaries, and
+the comparison to experiments/NAME/comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from rfscore.cli import main as rfscore
+
+HERE = Path(__file__).resolve().parent
+#: The runs of every experiment: what differs from its config.toml.
+RUNS: dict[str, list[dict[str, object]]] = {
+    "mixture": [{"data.n": n, "training.steps": steps}
+                for n, steps in ((256, 20_000), (512, 40_000), (1024, 60_000), (2048, 80_000))],
+    "digits": [{"data.n": n} for n in (16, 32, 64, 128)],
+    "celeba": [{"data.n": n} for n in (32, 128)],
+    "celeba_gpu": [{"data.n": n, "network.width": width} for width in (32, 16) for n in (128, 256, 512, 1024)],
+}  # fmt: skip
+
+
+def command(*words: object) -> None:
+    """One rfscore command; stops everything when it fails."""
+    try:
+        rfscore([str(word) for word in words])
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def name_of(experiment: str, changes: dict[str, object]) -> str:
+    """Short name of a run: the experiment, W where it varies, and n."""
+    width = f"-W{changes['network.width']}" if "network.width" in changes else ""
+    return f"{experiment}{width}-n{changes['data.n']}"
+
+
+def main() -> None:
+    """Run one experiment."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("experiment", choices=sorted(RUNS))
+    parser.add_argument("--data", help="image archive for CelebA")
+    options = parser.parse_args()
+    folder = HERE / options.experiment
+    summaries = folder / "summaries"
+    summaries.mkdir(exist_ok=True)
+    for changes in RUNS[options.experiment]:
+        name = name_of(options.experiment, changes)
+        settings = changes | {"name": name} | ({"data.source": options.data} if options.data else {})
+        run = folder / "runs" / name
+        words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        resume = ["--resume"] if (run / "config.toml").exists() else []
+        command("unet", "train", folder / "config.toml", "--out", run, *words, *resume)
+        command("unet", "measure", run)
+        shutil.copy(run / "summary.json", summaries / f"{name}.json")
+        shutil.copy(run / "manifest.json", summaries / f"{name}.manifest.json")
+    kept = [summaries / f"{name_of(options.experiment, changes)}.json" for changes in RUNS[options.experiment]]
+    command("unet", "compare", *kept, "--out", folder / "comparison")
+
+
+if __name__ == "__main__":
+    main()
