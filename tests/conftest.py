@@ -17,6 +17,9 @@ CHECKED = [
     "rfscore.finite.pairs",
     "rfscore.theory.contour",
     "rfscore.theory.real_curve",
+    "rfscore.unet.mixture",
+    "rfscore.unet.mlp",
+    "rfscore.unet.unet",
 ]
 
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")

@@ -39,9 +39,9 @@ def drawn(size, seed):
     return np.random.default_rng(seed).normal(size=(len(INDEX), 1, size, size)).astype(np.float32)
 
 
-def assert_close(found, expected):
+def assert_close(found, expected, floor=0.0):
     expected = expected.detach().numpy()
-    np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * max(np.abs(expected).max(), floor))
 
 
 def test_both_have_the_same_number_of_parameters(network):
@@ -70,5 +70,7 @@ def test_answers_and_all_gradients_are_those_of_the_twin(network):
     found = twin(torch.tensor(x), torch.tensor(INDEX))
     torch.mean((found - torch.tensor(noise)) ** 2).backward()
     assert_close(answer, found)
+    # Some gradients are 0 but for rounding: of key biases, and of what a group norm takes out again right after.
+    floor = 1e-3 * max(float(p.grad.abs().max()) for p in twin.parameters())
     for expected, got in zip(twin.parameters(), moved.parameters(), strict=True):
-        assert_close(got.detach().numpy(), expected.grad)
+        assert_close(got.detach().numpy(), expected.grad, floor)
