@@ -21,8 +21,9 @@ from rfscore.memorization import memorised_fraction
 from rfscore.unet.config import DataConfig, MeasurementConfig, NetworkConfig, RunConfig, TrainingConfig
 from rfscore.unet.data import Dataset
 from rfscore.unet.measure import generate
+from rfscore.unet.network import new_network
 from rfscore.unet.schedule import STEPS
-from rfscore.unet.train import Trainer, new_network
+from rfscore.unet.train import Trainer
 
 _PIN = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
 _CALL = "from benchmarks import networks; print(*networks.{}({}))"

@@ -200,5 +200,3 @@ def all_figures(
     yield "bulks", bulks(tau, next(r for r in results if r.bulks is not None))
     yield "real-losses", real_curves(real)
     yield "real-spectrum", real_spectrum(real)
-
-

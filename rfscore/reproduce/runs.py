@@ -125,8 +125,6 @@ def curves(plan: Plan, progress: Progress) -> tuple[Float[Array, " T"], list[Cur
         theory = rf.loss_curves(problem, tau)
         bulks = rf.bulk_curves(problem, tau) if problem.psi_n == case.split else None
         cut = cuts(rf.spectrum(problem).edges)
-        runs, half = (
-            _finite(plan, problem, d, tau, cut, (2, i, d), progress) for d in (case.d, case.d // 2)
-        )
+        runs, half = (_finite(plan, problem, d, tau, cut, (2, i, d), progress) for d in (case.d, case.d // 2))
         results.append(CurveResult(problem, theory, bulks, rf.timescales(problem), runs, half))
     return tau, results

@@ -22,15 +22,20 @@ from rfscore.unet import checkpoint, mixture
 from rfscore.unet.config import RunConfig
 from rfscore.unet.data import Dataset
 from rfscore.unet.frechet import frechet_distance, kernel_distance
+from rfscore.unet.network import Network, new_network, parameter_count
 from rfscore.unet.quality import EXTRACTORS, extract
 from rfscore.unet.schedule import ALPHA_BAR, TIMES, index_of, sampling_indices
 from rfscore.unet.summary import COLUMNS, RunSummary
-from rfscore.unet.train import Network, new_network, parameter_count, snapshot_path
+from rfscore.unet.train import snapshot_path
 
 #: Points a network sees at once while it is measured: bounds the memory.
 BLOCK = 256
 #: Held-out points whose loss is measured, as in the paper.
 LOSS_POINTS = 2048
+
+
+def _flat(points: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N d"]:
+    return points.reshape(len(points), -1)
 
 
 def _blocks(count: int) -> list[slice]:
@@ -123,11 +128,10 @@ def measure(
         found |= _score_distances(network, data, wanted.t, keys[2])
     if wanted.samples:
         made = generate(network, data, config, wanted.samples, keys[3])
-        flat = [np.asarray(x, dtype=np.float64).reshape(len(x), -1) for x in (made, data.train)]
-        fraction = memorised_fraction(flat[0], flat[1])
+        fraction = memorised_fraction(_flat(made), _flat(data.train))
         found |= {"f_mem": fraction.value, "f_mem_low": fraction.interval[0], "f_mem_high": fraction.interval[1]}
         if config.data.source == "mixture":
-            found["kl"] = mixture_kl(LearnedScore(network), flat[0], jax.random.fold_in(keys[3], 1))
+            found["kl"] = mixture_kl(LearnedScore(network), made.astype(np.float64), jax.random.fold_in(keys[3], 1))
         elif reference is not None:
             found |= _quality(extract(data.images(made)), reference)
     return found
@@ -234,13 +238,13 @@ def _summary(
 ) -> RunSummary:
     names = [n for base in COLUMNS for n in (base, f"{base}_low", f"{base}_high") if any(n in f for f in found)]
     columns = {name: np.array([f.get(name, np.nan) for f in found], dtype=np.float64) for name in names}
-    flat = [np.asarray(x, dtype=np.float64).reshape(len(x), -1) for x in (data.test, data.train)]
     facts: dict[str, Any] = {
         "data": data.name, "data_sha256": data.sha256, "d": data.d, "parameters": parameter_count(network),
         "optimizer": config.training.optimizer, "learning_rate": config.training.learning_rate, "batch": config.batch,
         "samples": config.measurement.samples, "sampler": config.measurement.sampler,
         "t_loss": float(TIMES[index_of(config.measurement.t)]), "seed": config.seed,
-        "chance_level": chance_level(flat[0], flat[1]).value, "covariance_eigenvalues": data.eigenvalues.tolist(),
+        "chance_level": chance_level(_flat(data.test), _flat(data.train)).value,
+        "covariance_eigenvalues": data.eigenvalues.tolist(),
     }  # fmt: skip
     if reference is not None:
         half = min(config.measurement.samples, len(reference) // 2)

@@ -17,7 +17,8 @@ from rfscore.unet import config as configs
 from rfscore.unet import data as points
 from rfscore.unet.config import RunConfig
 from rfscore.unet.data import Dataset
-from rfscore.unet.train import Report, Trainer, parameter_count
+from rfscore.unet.network import parameter_count
+from rfscore.unet.train import Report, Trainer
 
 CONFIG = "config.toml"
 

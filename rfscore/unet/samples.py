@@ -15,8 +15,9 @@ from rfscore.output import write_bytes
 from rfscore.unet import checkpoint
 from rfscore.unet.data import Dataset
 from rfscore.unet.measure import generate
+from rfscore.unet.network import new_network
 from rfscore.unet.run import opened
-from rfscore.unet.train import new_network, snapshot_path
+from rfscore.unet.train import snapshot_path
 
 
 def sample_run(folder: Path, count: int, step: int | None, seed: int, out: Path | None) -> Path:

@@ -24,11 +24,9 @@ from rfscore.errors import InputError, SolveError
 from rfscore.unet import checkpoint
 from rfscore.unet.config import RunConfig
 from rfscore.unet.data import Dataset
-from rfscore.unet.mlp import ResidualMLP
+from rfscore.unet.network import Network, new_network
 from rfscore.unet.schedule import ALPHA_BAR, STEPS, index_of
-from rfscore.unet.unet import ClassEmbedding, UNet
 
-Network = UNet | ResidualMLP
 #: step, steps, mean loss since the last report, steps per second
 Report = Callable[[int, int, float, float], None]
 #: Seconds between two reports, and between two saved states.
@@ -41,45 +39,6 @@ class TrainState(eqx.Module):
     network: Network
     optimiser: Any
     step: Int[Array, ""]
-
-
-def new_network(config: RunConfig, data: Dataset) -> Network:
-    """The untrained network of a run, float32."""
-    net, classes = config.network, data.classes if config.network.conditional else 0
-
-    def make(key: Array) -> Network:
-        if net.kind == "mlp":
-            return ResidualMLP(data.d, net.width, classes=classes, key=key)
-        return UNet(net.width, dropout=net.dropout, classes=classes, key=key)
-
-    return _initialised(eqx.filter_eval_shape(make, jax.random.key(0)), np.random.default_rng(config.seed))
-
-
-def _initialised(shapes: Any, rng: np.random.Generator) -> Any:
-    """A network from its shapes, with the usual start: uniform in +-1/sqrt(fan-in), norms at the identity.
-
-    Drawn by NumPy: compiling 320 small draws would take longer than the first thousand steps of a small run.
-    """
-    layers = (eqx.nn.Linear, eqx.nn.Conv2d, eqx.nn.GroupNorm, eqx.nn.LayerNorm, ClassEmbedding)
-
-    def fill(layer: Any) -> Any:
-        if isinstance(layer, eqx.nn.Linear | eqx.nn.Conv2d):
-            bound = 1.0 / np.sqrt(np.prod(layer.weight.shape[1:]))
-            return jax.tree.map(lambda leaf: rng.uniform(-bound, bound, leaf.shape), layer)
-        if isinstance(layer, ClassEmbedding):
-            return jax.tree.map(lambda leaf: 0.02 * rng.standard_normal(leaf.shape), layer)
-        if isinstance(layer, eqx.nn.GroupNorm | eqx.nn.LayerNorm):
-            one = jax.tree.map(lambda leaf: np.ones(leaf.shape), layer)
-            return eqx.tree_at(lambda x: x.bias, one, replace_fn=np.zeros_like)
-        return layer  # a number such as the dropout rate of the attention
-
-    filled = jax.tree.map(fill, shapes, is_leaf=lambda leaf: isinstance(leaf, layers))
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32) if isinstance(leaf, np.ndarray) else leaf, filled)
-
-
-def parameter_count(network: Any) -> int:
-    """Number of trainable parameters."""
-    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
 
 
 def new_state(config: RunConfig, data: Dataset) -> TrainState:

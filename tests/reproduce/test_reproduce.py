@@ -46,7 +46,7 @@ def test_the_folder_holds_page_figures_numbers_and_manifest(folder):
 def test_the_page_stands_alone_and_says_no_nan(folder):
     path, _ = folder
     html = (path / "report.html").read_text()
-    assert html.count("<img src=\"data:image/png;base64,") == 6
+    assert html.count('<img src="data:image/png;base64,') == 6
     assert not re.search(r'(src|href)="(?!data:)', html) and "<script" not in html
     text = re.sub(r'src="[^"]*"', "", html)
     assert not re.search(r"\b(nan|NaN|None|inf)\b", text)

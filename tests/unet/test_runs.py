@@ -14,9 +14,9 @@ from rfscore.cli import main
 from rfscore.unet import config as configs
 from rfscore.unet import data, mixture, run
 from rfscore.unet.measure import LearnedScore, fixed_time_loss, measure_run
+from rfscore.unet.network import new_network
 from rfscore.unet.schedule import ALPHA_BAR, TIMES, index_of
 from rfscore.unet.summary import RunSummary
-from rfscore.unet.train import new_network
 
 FACES = Path(__file__).resolve().parents[3] / "shared/data/celeba30k_gray32.npz"
 

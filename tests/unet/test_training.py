@@ -14,6 +14,7 @@ import pytest
 import rfscore as rf
 from rfscore.unet import checkpoint, data, run, train
 from rfscore.unet import config as configs
+from rfscore.unet.network import new_network
 
 
 def quiet(*_):
@@ -180,7 +181,7 @@ def damage(content, how):
 
 @pytest.mark.parametrize("how", ["cut", "flipped", "empty", "foreign"])
 def test_a_damaged_checkpoint_is_named(small, tmp_path, how):
-    network = train.new_network(small, data.load(small.data))
+    network = new_network(small, data.load(small.data))
     path = checkpoint.save(tmp_path / "w.safetensors", network, step=7, fingerprint="a")
     assert checkpoint.load(path, network, fingerprint="a")[1] == 7
     path.write_bytes(damage(path.read_bytes(), how))
@@ -190,13 +191,13 @@ def test_a_damaged_checkpoint_is_named(small, tmp_path, how):
 
 def test_a_checkpoint_of_another_run_or_network_is_refused(small, tmp_path):
     points = data.load(small.data)
-    network = train.new_network(small, points)
+    network = new_network(small, points)
     path = checkpoint.save(tmp_path / "w.safetensors", network, step=7, fingerprint="a")
     with pytest.raises(rf.InputError, match="another config"):
         checkpoint.load(path, network, fingerprint="b")
     wider = configs.from_plain({"data": {"source": "mixture"}, "network": {"kind": "mlp", "width": 32}})
     with pytest.raises(rf.InputError, match="other arrays"):
-        checkpoint.load(path, train.new_network(wider, points), fingerprint="a")
+        checkpoint.load(path, new_network(wider, points), fingerprint="a")
 
 
 def test_a_step_too_large_for_the_memory_is_refused_before_it_is_run(small, tmp_path, monkeypatch):
