@@ -32,7 +32,9 @@ table { border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif; width: 
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 td.r, th.r { text-align: right; font-variant-numeric: tabular-nums; }
 svg { overflow: visible; } p svg, li svg { font-size: 1.1em; } .eq .m svg { font-size: 1.08em; }
-@media (max-width: 30rem) { th, td { padding-left: .3rem; padding-right: .3rem; } th:last-child, td:last-child { display: none; } }
+@media (max-width: 30rem) {
+  th, td { padding-left: .3rem; padding-right: .3rem; } th:last-child, td:last-child { display: none; }
+}
 @media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } .eq, .ok { break-inside: avoid; } }
 """
 
