@@ -20,7 +20,7 @@ from rfscore.unet.data import Dataset
 from rfscore.unet.network import parameter_count
 from rfscore.unet.train import Report, Trainer
 
-CONFIG = "config.toml"
+CONFIG, LOCK = "config.toml", ".lock"
 
 
 def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, resume: bool = False) -> Path:
@@ -45,13 +45,13 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
         raise bad("run folder", str(folder), "a new folder", "continue the run in it with --resume, or name another")
     if started and configs.read(folder / CONFIG).fingerprint != config.fingerprint:
         raise bad("config", config.name, f"that of the run in {str(folder)!r}", "resume without changing the config")
-    if not started and folder.is_dir() and any(folder.iterdir()):
+    if not started and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise bad("run folder", str(folder), "a new or empty folder", "it holds files of something else")
+    data = points.load(config.data)  # first: what cannot be trained on leaves nothing behind
     with _locked(folder):
-        data = points.load(config.data)
         trainer = Trainer(config, data, folder)
-        _describe(config, data, trainer, folder, "running")
         write_bytes(folder / CONFIG, configs.to_toml(config).encode())
+        _describe(config, data, trainer, folder, "running")
         trainer.run(report)
         _describe(config, data, trainer, folder, "complete")
     return folder
@@ -64,7 +64,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")
+        lock = open(folder / LOCK, "w")
     except OSError as error:
         raise InputError(f"run folder {str(folder)!r} cannot be written: {error.strerror}; choose another") from error
     with lock:

@@ -1,7 +1,7 @@
 """Training of a denoiser: noise prediction, snapshots on a log scale, and a resume that is exact to the bit.
 
-The random numbers of a step depend on the seed and the step alone, and every step is run by the same compiled loop, so
-a run that was killed and resumed ends in the same bits as one that was not.
+The random numbers of a step depend on the seed and the step alone, and every step is run by the same compiled program,
+so a run that was killed and resumed ends in the same bits as one that was not.
 """
 
 from __future__ import annotations

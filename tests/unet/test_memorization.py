@@ -45,7 +45,7 @@ def test_a_cloud_of_near_copies_is_resolved_beyond_float32():
 def test_ordinary_data_need_no_second_look(monkeypatch):
     monkeypatch.setattr(module, "_exact_row", lambda *_: pytest.fail("the float32 bound should prove these"))
     rng = np.random.default_rng(2)
-    nearest(rng.normal(size=(200, 100)), rng.normal(size=(2000, 100)))
+    assert np.all(nearest(rng.normal(size=(200, 100)), rng.normal(size=(2000, 100))).ratio > 0.5)
 
 
 def test_copies_of_a_duplicated_training_point_have_ratio_one():

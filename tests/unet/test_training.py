@@ -167,6 +167,18 @@ def test_a_folder_in_use_is_refused(small, tmp_path):
         run.train(small, tmp_path / "run", quiet, resume=True)
 
 
+def test_a_start_that_fails_leaves_the_folder_usable(small, tmp_path, monkeypatch):
+    bad = configs.from_plain({"data": {"source": "nowhere.npz"}})
+    with pytest.raises(rf.InputError, match="cannot be read"):
+        run.train(bad, tmp_path / "run", quiet)
+    assert not (tmp_path / "run").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(train.os, "sysconf", lambda name: 1)
+        with pytest.raises(rf.InputError, match="GiB are free"):
+            run.train(small, tmp_path / "run", quiet)
+    run.train(small, tmp_path / "run", quiet)
+
+
 def test_resume_with_another_config_is_refused(small, tmp_path):
     run.train(small, tmp_path / "run", quiet)
     other = configs.from_plain({"data": {"source": "mixture"}, "network": {"kind": "mlp"}})
