@@ -16,9 +16,14 @@ HERE = Path(__file__).resolve().parent
 #: The runs of every experiment: what differs from its config.toml.
 RUNS: dict[str, list[dict[str, object]]] = {
     "mixture": [{"data.n": n, "training.steps": steps}
-                for n, steps in ((256, 20_000), (512, 40_000), (1024, 60_000), (2048, 80_000))],
-    "digits": [{"data.n": n} for n in (16, 32, 64, 128)],
-    "celeba": [{"data.n": n} for n in (32, 128)],
+                for n, steps in ((256, 20_000), (512, 40_000), (1024, 160_000), (2048, 320_000))]
+               + [{"network.width": width, "data.n": 512, "training.steps": steps}
+                  for width, steps in ((64, 80_000), (256, 30_000))],
+    "mixture_classes": [{"data.n": n, "training.steps": steps}
+                        for n, steps in ((256, 30_000), (512, 60_000), (1024, 100_000))],
+    "digits": [{"data.n": n, "training.steps": steps}
+               for n, steps in ((16, 8_000), (32, 8_000), (64, 20_000), (128, 8_000))],
+    "celeba": [{"data.n": n, "training.steps": steps} for n, steps in ((16, 3_000), (32, 6_000), (64, 9_000))],
     "celeba_gpu": [{"data.n": n, "network.width": width} for width in (32, 16) for n in (128, 256, 512, 1024)],
 }  # fmt: skip
 
@@ -42,7 +47,9 @@ def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("experiment", choices=sorted(RUNS))
-    parser.add_argument("--data", help="image archive for CelebA")
+    parser.add_argument(
+        "--data", help="CelebA: img_align_celeba.zip, a folder of its images, or an npz of uint8 images"
+    )
     options = parser.parse_args()
     folder = HERE / options.experiment
     summaries = folder / "summaries"

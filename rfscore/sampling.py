@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from rfscore._precision import is_traced
 from rfscore.errors import bad
 
 Score = Callable[[Array, Array], Array]
@@ -45,6 +47,18 @@ def _ode(score: Score, x: Array, t: Array, s: Array, key: PRNGKeyArray) -> Array
 
 
 _STEPS = {"ddim": _ddim, "sde": _sde, "ode": _ode}
+
+
+@eqx.filter_jit
+def _step(score: Score, x: Array, grid: Array, i: Array, key: PRNGKeyArray, method: Method) -> Array:
+    """Step i of the grid, from grid[i] to grid[i + 1]."""
+    return _STEPS[method](score, x, grid[i], grid[i + 1], jax.random.fold_in(key, i))
+
+
+@eqx.filter_jit
+def _loop(score: Score, x: Array, grid: Array, key: PRNGKeyArray, method: Method) -> Array:
+    """All steps in one program."""
+    return jax.lax.fori_loop(0, grid.size - 1, lambda i, x: _step(score, x, grid, i, key, method), x)
 
 
 def sample(
@@ -90,7 +104,9 @@ def sample(
     x = jax.random.normal(start, shape, jnp.float32)
     grid = jnp.asarray(np.append(times, 0.0), dtype=jnp.float32)
 
-    def advance(i: Array, x: Array) -> Array:
-        return _STEPS[method](score, x, grid[i], grid[i + 1], jax.random.fold_in(steps, i))
-
-    return jax.lax.fori_loop(0, times.size, advance, x)
+    if jax.default_backend() == "cpu" and not is_traced(score, key):
+        # XLA runs convolutions inside a loop at half speed on a CPU; there, steps are queued one by one instead.
+        for i in range(times.size):
+            x = _step(score, x, grid, jnp.asarray(i), steps, method)
+        return x
+    return _loop(score, x, grid, steps, method)

@@ -35,6 +35,14 @@ def test_deterministic_samplers_have_their_order(method, order):
     assert slope == pytest.approx(-order, abs=0.35)
 
 
+@pytest.mark.parametrize("method", ["ddim", "sde", "ode"])
+def test_one_step_at_a_time_and_one_program_give_the_same_points(method):
+    def points(key):
+        return sample(gaussian_score, (5, 3), np.geomspace(4.0, 0.1, 9), key, method=method)
+
+    np.testing.assert_allclose(points(jax.random.key(3)), jax.jit(points)(jax.random.key(3)), rtol=1e-5)
+
+
 @pytest.mark.parametrize("times", [[], [0.1, 0.2], [1.0, 0.0], [1.0, np.nan], [[1.0]]])
 def test_times_that_do_not_descend_to_positive_values_are_refused(times):
     with pytest.raises(rf.InputError, match="times"):

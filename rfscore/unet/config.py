@@ -116,9 +116,14 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Checksum of everything that training depends on; runs and checkpoints with another one do not mix."""
+        """Checksum of everything that a trained step depends on; runs and checkpoints with another one do not mix.
+
+        How long a run is and which steps it keeps are left out: no step depends on them, and a run may be prolonged.
+        """
         plain = dataclasses.asdict(self)
         del plain["name"], plain["measurement"]
+        for length in ("steps", "snapshots", "first_snapshot"):
+            del plain["training"][length]
         if not self.data.source.isalpha():  # where the archive lies does not matter, its content is checked by hash
             plain["data"]["source"] = Path(self.data.source).name
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

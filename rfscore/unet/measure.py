@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,20 +92,14 @@ def _scores(score: LearnedScore, x: Float[Array, "N ..."], t: Float[Array, ""]) 
     return score(x, t)
 
 
-@eqx.filter_jit
-def _sample_block(network: Network, shape: tuple[int, ...], config: Any, classes: int, key: Array) -> Array:
-    label = jnp.arange(shape[0]) % classes if config.guidance else None
-    times = TIMES[sampling_indices(config.sampler_steps)]
-    return sample(LearnedScore(network, config.guidance, label), shape, times, key, method=config.sampler)
-
-
 def generate(network: Network, data: Dataset, config: RunConfig, count: int, key: Array) -> Float[np.ndarray, "N ..."]:
     """Generated points in the units of the training points: by DDIM or the reverse SDE, as the config says."""
-    blocks = -(-count // BLOCK)
-    size = min(count, BLOCK)
-    shape = (size, *data.train.shape[1:])
-    draw = partial(_sample_block, network, shape, config.measurement, max(data.classes, 1))
-    parts = [np.asarray(draw(jax.random.fold_in(key, i))) for i in range(blocks)]
+    wanted, size = config.measurement, min(count, BLOCK)
+    label = jnp.arange(size) % data.classes if wanted.guidance else None
+    score, shape = LearnedScore(network, wanted.guidance, label), (size, *data.train.shape[1:])
+    times = TIMES[sampling_indices(wanted.sampler_steps)]
+    parts = [np.asarray(sample(score, shape, times, jax.random.fold_in(key, i), method=wanted.sampler))
+             for i in range(-(-count // BLOCK))]  # fmt: skip
     return np.concatenate(parts)[:count]
 
 

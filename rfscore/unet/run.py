@@ -30,7 +30,8 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
         config: the run.
         folder: new or empty, or the folder of the same run when `resume` is set.
         report: called every two seconds with (step, steps, mean loss, steps per second).
-        resume: continue the run in the folder.
+        resume: continue the run in the folder; with more steps in the config it is prolonged, to the same bits as
+            one that was meant to be that long.
 
     Returns:
         The folder.
@@ -44,12 +45,15 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
     if started and not resume:
         raise bad("run folder", str(folder), "a new folder", "continue the run in it with --resume, or name another")
     if started and configs.read(folder / CONFIG).fingerprint != config.fingerprint:
-        raise bad("config", config.name, f"that of the run in {str(folder)!r}", "resume without changing the config")
+        hint = "resume with the same config; only training.steps, snapshots and first_snapshot may differ"
+        raise bad("config", config.name, f"that of the run in {str(folder)!r}", hint)
     if not started and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise bad("run folder", str(folder), "a new or empty folder", "it holds files of something else")
     data = points.load(config.data)  # first: what cannot be trained on leaves nothing behind
     with _locked(folder):
         trainer = Trainer(config, data, folder)
+        if trainer.step > config.training.steps:
+            raise bad("training.steps", config.training.steps, f"at least the {trainer.step} steps already trained")
         write_bytes(folder / CONFIG, configs.to_toml(config).encode())
         _describe(config, data, trainer, folder, "running")
         trainer.run(report)

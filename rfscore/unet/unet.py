@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rfscore.errors import bad
+from rfscore.unet.attention import attention
 
 GROUPS = 8
 HEADS = 4
@@ -54,8 +55,13 @@ class _Attention(eqx.Module):
         )
 
     def __call__(self, x: Float[Array, "c h w"]) -> Float[Array, "c h w"]:
-        tokens = self.norm(x).reshape(x.shape[0], -1).T
-        return x + self.heads(tokens, tokens, tokens).T.reshape(x.shape)
+        tokens, heads = self.norm(x).reshape(x.shape[0], -1).T, self.heads
+        q, k, v = (
+            jax.vmap(project)(tokens).reshape(len(tokens), HEADS, -1)
+            for project in (heads.query_proj, heads.key_proj, heads.value_proj)
+        )
+        mixed = attention(q, k, v).reshape(tokens.shape)
+        return x + jax.vmap(heads.output_proj)(mixed).T.reshape(x.shape)
 
 
 class _Block(eqx.Module):

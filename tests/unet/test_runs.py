@@ -32,7 +32,9 @@ def test_config_survives_writing_and_reading(small, tmp_path):
     changed = configs.read(tmp_path / "c.toml", ["data.n=32", 'name="other"', "training.t=0.01"])
     assert (changed.data.n, changed.name, changed.training.t) == (32, "other", 0.01)
     assert changed.fingerprint != small.fingerprint
-    measured_otherwise = configs.read(tmp_path / "c.toml", ["measurement.samples=7", "name=x"])
+    measured_otherwise = configs.read(
+        tmp_path / "c.toml", ["measurement.samples=7", "name=x", "training.steps=99", "training.snapshots=9"]
+    )
     assert measured_otherwise.fingerprint == small.fingerprint
 
 

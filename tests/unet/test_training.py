@@ -1,5 +1,6 @@
 """Training: exact to the bit across interruptions, snapshots where they belong, clear errors."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -182,8 +183,20 @@ def test_a_start_that_fails_leaves_the_folder_usable(small, tmp_path, monkeypatc
 def test_resume_with_another_config_is_refused(small, tmp_path):
     run.train(small, tmp_path / "run", quiet)
     other = configs.from_plain({"data": {"source": "mixture"}, "network": {"kind": "mlp"}})
-    with pytest.raises(rf.InputError, match="without changing the config"):
+    with pytest.raises(rf.InputError, match="only training.steps"):
         run.train(other, tmp_path / "run", quiet, resume=True)
+
+
+def test_a_prolonged_run_ends_in_the_bits_of_one_that_was_meant_to_be_that_long(small, tmp_path):
+    long = dataclasses.replace(small, training=dataclasses.replace(small.training, steps=90, snapshots=6))
+    run.train(long, tmp_path / "long", quiet)
+    run.train(small, tmp_path / "short", quiet)
+    run.train(long, tmp_path / "short", quiet, resume=True)
+    whole, prolonged = content(tmp_path / "long"), content(tmp_path / "short")
+    assert whole["state.safetensors"] == prolonged["state.safetensors"]
+    assert {"step-000000060.safetensors", "step-000000090.safetensors"} <= set(prolonged)
+    with pytest.raises(rf.InputError, match="at least the 90 steps already trained"):
+        run.train(small, tmp_path / "short", quiet, resume=True)
 
 
 def damage(content, how):
