@@ -70,6 +70,10 @@ def _picture(made: np.ndarray, data: Dataset) -> Any:
         figure, axes = plotting.panels(rows, columns, width=0.55 * columns, height=0.55)
         for ax in axes.ravel():
             ax.set_axis_off()
+        for row, ax in enumerate(axes[:, 0]):
+            word = ("sample", "nearest")[row % 2]
+            ax.text(-0.1, 0.5, word, transform=ax.transAxes, ha="right", va="center", fontsize=7)
+        figure.suptitle("framed: memorised", fontsize=8)
         pairs = zip(data.images(made), data.images(data.train[found.index[:, 0]]), found.ratio, strict=True)
         for i, (image, original, ratio) in enumerate(pairs):
             upper, lower = (axes[2 * (i // columns) + k, i % columns] for k in (0, 1))

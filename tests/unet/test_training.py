@@ -183,7 +183,7 @@ def test_a_start_that_fails_leaves_the_folder_usable(small, tmp_path, monkeypatc
 def test_resume_with_another_config_is_refused(small, tmp_path):
     run.train(small, tmp_path / "run", quiet)
     other = configs.from_plain({"data": {"source": "mixture"}, "network": {"kind": "mlp"}})
-    with pytest.raises(rf.InputError, match="only training.steps"):
+    with pytest.raises(rf.InputError, match=r"only training\.steps"):
         run.train(other, tmp_path / "run", quiet, resume=True)
 
 
