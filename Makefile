@@ -15,11 +15,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-fast bench clean
+.PHONY: help setup reproduce figures test test-fast bench clean
 
 help:
 	@echo "make reproduce  set up ./.venv, then compute theory, exact finite size and real data side by side (about 4 minutes)"
 	@echo "                ARGS='--full' for the paper's sizes; ARGS='--help' for all options"
+	@echo "make figures    set up ./.venv, then rebuild the figures of the paper into paper_figs/ (under 20 minutes); make fig05: one"
 	@echo "make test       set up ./.venv, then run all tests, the slow ones last"
 	@echo "make test-fast  the same without the slow ones"
 	@echo "make bench      set up ./.venv, then measure speed and print the table of the README"
@@ -64,6 +65,13 @@ setup:
 reproduce: setup
 	@echo "reproduce: rfscore reproduce $(ARGS)"
 	@"$(VENV)" -m rfscore reproduce $(ARGS)
+
+figures: setup
+	@echo "figures: python -m paper_figs $(ARGS)"
+	@"$(VENV)" -m paper_figs $(ARGS)
+
+fig%: setup
+	@"$(VENV)" -m paper_figs $@ $(ARGS)
 
 test: setup
 	@echo "test: the default suite on $(JOBS) workers, then the slow part"

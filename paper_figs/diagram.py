@@ -1,0 +1,62 @@
+"""Maps over (psi_p, psi_n) of the infinite-size theory, every point solved and verified on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+import rfscore as rf
+from paper_figs.cache import code_version, kept
+from paper_figs.job import Job
+from rfscore import observables as ob
+
+_CODE = ("rfscore/theory/*.py", "rfscore/activations.py", "rfscore/coefficients.py", "rfscore/covariance.py",
+         "rfscore/problem.py", "paper_figs/diagram.py")  # fmt: skip
+
+
+def axis(low: float, high: float, count: int) -> Float[np.ndarray, " k"]:
+    """Logarithmic axis, a relative 1e-6 off round numbers: at psi_p = psi_n + 1 an edge closes."""
+    return np.geomspace(low, high, count) * (1 + 1e-6)
+
+
+def code() -> str:
+    """Version of the code behind every map."""
+    return code_version(*_CODE)
+
+
+def gaps(
+    job: Job, psi_n: Float[np.ndarray, " N"], psi_p: Float[np.ndarray, " P"], t: float, tau: Sequence[float]
+) -> Float[np.ndarray, "T N P"]:
+    """L_gen at fixed training times."""
+
+    def compute() -> dict[str, np.ndarray]:
+        found = np.empty((len(tau), len(psi_n), len(psi_p)))
+        for i, n in enumerate(psi_n):
+            job.say(f"map of L_gen: row {i + 1} of {len(psi_n)}")
+            for k, p in enumerate(psi_p):
+                found[:, i, k] = rf.loss_curves(rf.ScoreProblem(n, p, t), tau).gap
+        return {"gap": found}
+
+    return kept("gap", {"psi_n": psi_n, "psi_p": psi_p, "t": t, "tau": tau}, code(), compute)["gap"]
+
+
+def times(
+    job: Job, psi_n: Float[np.ndarray, " N"], psi_p: Float[np.ndarray, " P"], t: float, points: int = 100
+) -> dict[str, np.ndarray]:
+    """tau_gen (lowest test loss) and tau_mem (half of the final gap) read off the curves; NaN where there is none."""
+
+    def compute() -> dict[str, np.ndarray]:
+        found = np.full((2, len(psi_n), len(psi_p)), np.nan)
+        for i, n in enumerate(psi_n):
+            job.say(f"map of times: row {i + 1} of {len(psi_n)}")
+            for k, p in enumerate(psi_p):
+                problem = rf.ScoreProblem(n, p, t)
+                unit = p / float(problem.delta)  # every rate is lambda/unit, lambda between s2 and a few psi_p
+                tau = np.concatenate([[0.0], np.geomspace(1e-3 * unit / p, 1e5 * unit, points), [np.inf]])
+                curves = rf.loss_curves(problem, tau)
+                found[:, i, k] = (ob.tau_gen(tau, curves.test).value, ob.tau_mem(tau, curves.train, curves.test).value)
+        return {"tau_gen": found[0], "tau_mem": found[1]}
+
+    return kept("times", {"psi_n": psi_n, "psi_p": psi_p, "t": t, "points": points}, code(), compute)

@@ -1,0 +1,112 @@
+"""Fig 15: random-features networks trained by Adam."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rfscore as rf
+import rfscore.finite
+from paper_figs import finite, look
+from paper_figs.cache import Arrays, kept
+from paper_figs.job import Job, Row
+from rfscore import observables as ob
+from rfscore import plotting
+from rfscore.plotting import style
+from rfscore.reproduce import pool
+from rfscore.reproduce.short import listed, num
+
+NAME = "fig15_adam"
+TITLE = "losses of random-features networks trained by Adam, t = 0.01"
+PAPER = "With Adam the losses split later with n, too, and collapse against τ/n: τ_mem ∝ n (learning rate not given)."
+T, RATE = 0.01, 0.1
+
+
+def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
+    """Make the figure."""
+    psi_p, psi_n, d, seeds, steps = job.pick((32.0, (2.0, 4.0, 8.0, 16.0), 20, 2, 8000),
+                                             (64.0, (4.0, 8.0, 16.0, 32.0), 100, 1, 40000))  # fmt: skip
+    problems = [rf.ScoreProblem(v, psi_p, T) for v in psi_n]
+    runs = {v: _runs(job, x, d, seeds, steps) for v, x in zip(psi_n, problems, strict=True)}
+    final = {v: _final(job, x, d, seeds) for v, x in zip(psi_n, problems, strict=True)}
+    figure, axes = plotting.panels(1, 2, width=look.TEXT, height=2.8)
+    a, b = axes[0]
+    for v, found in runs.items():
+        step, train, test = found
+        colour, marker = style.psi_n_colour(v), style.psi_n_marker(v)
+        for y, dash, face in ((train, "--", "white"), (test, "-", colour)):
+            a.fill_between(step, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
+            a.plot(step, y.mean(0), linestyle=dash, color=colour, marker=marker, markevery=4, markerfacecolor=face)
+        gap = (test - train).mean(0) / (final[v][1] - final[v][0]).mean()
+        b.plot(step / (v * d), gap, color=colour, marker=marker, markevery=4)
+    a.set(xscale="log", xlabel=r"Adam step $\tau$", ylabel="loss per dimension", ylim=(0, None))
+    a.legend(handles=look.psi_n_key(psi_n, [look.dash("test", "-"), look.dash("training", "--")]), loc="upper left")
+    b.set(xscale="log", xlabel=r"$\tau/n$", ylabel=r"$L_{\rm gen}$ / its value at the minimum of $L_{\rm train}$")
+    style.tag(a, "(a) test and training loss")
+    style.tag(b, r"(b) gap against $\tau/n$")
+    look.note(figure, f"Networks only (no theory of Adam): {seeds} per psi_n, d = {d}, psi_p = {psi_p:g} (paper: d = 100, "
+              f"psi_p = 64), exact gradients, learning rate {RATE:g}; bands: range over networks.")  # fmt: skip
+    numbers = _numbers(runs, final, d)
+    inputs = {"psi_n": psi_n, "psi_p": psi_p, "t": T, "d": d, "seeds": seeds, "steps": steps, "learning_rate": RATE,
+              "code": finite.code()}  # fmt: skip
+    return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers)))
+
+
+def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, steps: int) -> tuple[np.ndarray, ...]:
+    """(steps, train, test) of every network, the losses (seeds, steps)."""
+    record = np.unique(np.geomspace(1, steps, 50).astype(int))
+
+    def one(seed: int) -> Arrays:
+        def compute() -> Arrays:
+            network = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed))
+            found = rfscore.finite.adam(network, steps, RATE, record=record)
+            return {"train": np.asarray(found.train), "test": np.asarray(found.test)}
+
+        inputs = {"problem": problem, "d": d, "seed": seed, "steps": steps, "rate": RATE, "record": record}
+        return kept("adam", inputs, finite.code(), compute)
+
+    def done(seed: int) -> None:
+        job.say(f"Adam, psi_n = {problem.psi_n:g}: network {seed + 1}")
+
+    found = pool.each(one, range(seeds), round(float(problem.psi_p) * d), done)
+    return record.astype(float), *(np.array([x[name] for x in found]) for name in ("train", "test"))
+
+
+def _final(job: Job, problem: rf.ScoreProblem, d: int, seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both losses at the minimum of the training loss, which every convergent optimiser reaches."""
+    found = finite.losses(job, problem, d, seeds, np.array([np.inf]))
+    train, test = (np.array([x[name][0] for x in found]) for name in ("train", "test"))
+    return train, test
+
+
+def _numbers(runs: dict[float, Any], final: dict[float, Any], d: int) -> dict[str, Any]:
+    """tau_mem: the gap reaches a tenth of its final value (half of it is beyond the steps taken for large n)."""
+    share = 0.1
+    psi_n = np.array(list(runs))
+    times = [
+        [ob.crossing(step, gap, share * (b - a)).value for gap, a, b in zip(test - train, *final[v], strict=True)]
+        for v, (step, train, test) in runs.items()
+    ]
+    gen = [[ob.tau_gen(step, y).value for y in test] for step, _, test in runs.values()]
+    known = bool(np.all(np.isfinite(times)))
+    return {
+        "psi_n": psi_n, "n": psi_n * d, "share_of_final_gap": share, "tau_mem": np.array(times), "tau_gen": np.array(gen),
+        "exponent": ob.fit_exponent(psi_n, np.array(times)), "local_exponents": ob.local_slopes(psi_n, np.array(times)).slope,
+        "all_reached": known,
+    }  # fmt: skip
+
+
+def _sentences(x: dict[str, Any]) -> tuple[str, str]:
+    mem, gen, fit = np.nanmean(x["tau_mem"], 1), np.nanmean(x["tau_gen"], 1), x["exponent"]
+    here = (
+        f"The test loss is lowest after {num(gen.min())} to {num(gen.max())} steps; a tenth of the final gap is reached "
+        f"after {listed([num(v) for v in mem])} steps for n = {listed([f'{v:g}' for v in x['n']])}: exponent "
+        f"{num(fit.value)} (95 % interval {num(fit.interval[0])} to {num(fit.interval[1])})."
+    )
+    proportional = fit.interval[0] <= 1.0 <= fit.interval[1]
+    return here, (
+        f"{'Compatible with τ_mem ∝ n' if proportional else 'Not proportional to n'}; the local exponents go "
+        f"{listed([num(v, 2) for v in x['local_exponents']])}. Adam's step size, which the paper does not give, sets the unit."
+    )

@@ -1,0 +1,33 @@
+"""The table of paper_figs/README.md, written from the .json files so that its numbers are those of the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figs.job import HERE, records
+from rfscore.output import write_bytes
+
+MARKS = ("<!-- figures: written by `python -m paper_figs` -->", "<!-- /figures -->")
+
+
+def table(folder: Path = HERE) -> str:
+    """One row per figure, in Markdown."""
+    lines = ["| figure | the paper | here | where they differ |", "|---|---|---|---|"]
+    found = records(folder)
+    for name in sorted(found, key=lambda name: (name.startswith("beyond"), name)):
+        plain = found[name]
+        label = plain["id"].replace("fig", "Fig ").replace("Fig 0", "Fig ").replace("beyond_", "")
+        head = f"**{label}** {plain['title']}"
+        if plain["status"] == "made":
+            head = f"[{head}]({name}.png) ({plain['size']} size; [numbers]({name}.json))"
+        cells = (head, *(plain["row"][key] for key in ("paper", "here", "differs")))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def write(folder: Path = HERE) -> Path:
+    """Put the table between its two marks."""
+    path = folder / "README.md"
+    before, rest = path.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    return write_bytes(path, f"{before}{MARKS[0]}\n{table(folder)}\n{MARKS[1]}{after}".encode())
