@@ -10,7 +10,6 @@ from jaxtyping import Float
 import rfscore as rf
 from paper_figs.cache import code_version, kept
 from paper_figs.job import Job
-from rfscore import observables as ob
 
 _CODE = ("rfscore/theory/*.py", "rfscore/activations.py", "rfscore/coefficients.py", "rfscore/covariance.py",
          "rfscore/problem.py", "paper_figs/diagram.py")  # fmt: skip
@@ -40,23 +39,3 @@ def gaps(
         return {"gap": found}
 
     return kept("gap", {"psi_n": psi_n, "psi_p": psi_p, "t": t, "tau": tau}, code(), compute)["gap"]
-
-
-def times(
-    job: Job, psi_n: Float[np.ndarray, " N"], psi_p: Float[np.ndarray, " P"], t: float, points: int = 100
-) -> dict[str, np.ndarray]:
-    """tau_gen (lowest test loss) and tau_mem (half of the final gap) read off the curves; NaN where there is none."""
-
-    def compute() -> dict[str, np.ndarray]:
-        found = np.full((2, len(psi_n), len(psi_p)), np.nan)
-        for i, n in enumerate(psi_n):
-            job.say(f"map of times: row {i + 1} of {len(psi_n)}")
-            for k, p in enumerate(psi_p):
-                problem = rf.ScoreProblem(n, p, t)
-                unit = p / float(problem.delta)  # every rate is lambda/unit, lambda between s2 and a few psi_p
-                tau = np.concatenate([[0.0], np.geomspace(1e-3 * unit / p, 1e5 * unit, points), [np.inf]])
-                curves = rf.loss_curves(problem, tau)
-                found[:, i, k] = (ob.tau_gen(tau, curves.test).value, ob.tau_mem(tau, curves.train, curves.test).value)
-        return {"tau_gen": found[0], "tau_mem": found[1]}
-
-    return kept("times", {"psi_n": psi_n, "psi_p": psi_p, "t": t, "points": points}, code(), compute)

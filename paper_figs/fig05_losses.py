@@ -31,7 +31,7 @@ LEVEL = 0.1
 
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
-    d, seeds = job.pick((32, 3), (100, 3))
+    d, seeds = job.pick((48, 2), (100, 3))
     cases = finite.cases(job, [rf.ScoreProblem(v, PSI_P, T) for v in PSI_N], d, seeds)
     count = job.pick(41, 81)
     psi_n, psi_p = diagram.axis(1.0, 128.0, count), diagram.axis(1.0, 128.0, count)
@@ -43,7 +43,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         style.tag(ax, rf"({letter}) $L_{{\rm gen}}$ at $\tau=10^{{{np.log10(tau):.0f}}}$")
     figure.colorbar(mesh, ax=axes[1], label=r"$L_{\rm gen}$", aspect=25, pad=0.02)
     look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), mean and "
-              f"standard deviation. Maps: white line L_gen = {LEVEL:g}, dotted n = p.")  # fmt: skip
+              f"standard deviation. Maps: white line: L_gen = {LEVEL:g}, dotted: n = p.")  # fmt: skip
     numbers = _numbers(cases) | {"boundary": _boundary(psi_p, psi_n, maps)}
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "d": d, "seeds": seeds, "map_tau": MAP_TAU, "map_psi": psi_n,
               "code": [finite.code(), diagram.code()]}  # fmt: skip
@@ -56,7 +56,7 @@ def _curves(axes: list[Axes], cases: list[finite.Case]) -> None:
     panels.score_error(a, cases)
     a.set_ylim(6e-3, 3e2)
     panels.losses(b, cases)
-    b.set_ylim(0, 6.4)
+    b.set_ylim(0, 6.0)
     small = look.inset(a, (0.09, 0.64, 0.42, 0.34), r"$\tau/\tau_{\rm mem}$")
     panels.score_error(small, cases, panels.by_memory, points=False)
     small.set(xlabel="", ylabel="", xlim=(1e-3, 30))
@@ -68,7 +68,7 @@ def _curves(axes: list[Axes], cases: list[finite.Case]) -> None:
         one.set_ylabel("")
     other.set_xlim(1e-4, 30)
     a.legend(handles=look.psi_n_key([c.psi_n for c in cases]), loc="lower left", ncols=1)
-    b.legend(handles=[look.dash("test", "-"), look.dash("training", "--")], loc="lower left")
+    b.legend(handles=[look.dash("test", "-"), look.dash("training", "--")], loc="upper right")
     style.tag(a, "(a) score error")
     style.tag(b, "(b) test and training loss")
 

@@ -1,0 +1,78 @@
+"""Fig 7: full batches, and Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from paper_figs import look, trained
+from paper_figs.job import Job, NotRun, Row
+from rfscore import plotting
+from rfscore.plotting import style
+from rfscore.reproduce.short import listed, num
+from rfscore.unet.summary import RunSummary
+
+NAME = "fig07_optimiser"
+TITLE = "trained networks with full batches, and with Adam"
+PAPER = "With full batches (n to 512) τ_mem still grows like n; with Adam (W = 64) both phases stay and come much earlier."
+
+
+def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
+    """Make the figure."""
+    figure, axes = plotting.panels(1, 2, width=look.TEXT, height=2.8)
+    chosen = [_panel(ax, *choice) for ax, choice in zip(axes[0], _CHOICES, strict=True)]
+    known = [x for x in chosen if x is not None]
+    if not known:
+        raise NotRun("no runs with full batches or with Adam: python -m experiments digits")
+    for ax, title in zip(axes[0], ("(a) full batch, B = n", "(b) Adam, B < n"), strict=True):
+        style.tag(ax, title)
+    texts = [f"({letter}) {trained.describe(x[1])}." for letter, x in zip("ab", chosen, strict=True) if x is not None]
+    look.note(figure, " ".join([*texts, "Paper: CelebA, (a) SGD, (b) Adam with W = 64."]))
+    numbers = {key: trained.numbers(x[1]) for key, x in zip(("full_batch", "adam"), chosen, strict=True) if x is not None}
+    inputs = {key: trained.inputs(*x) for key, x in zip(("full_batch", "adam"), chosen, strict=True) if x is not None}
+    return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers, inputs)))
+
+
+def _full(run: RunSummary) -> bool:
+    return "f_mem" in run.columns and float(run.facts.get("batch") or 0) >= run.n
+
+
+def _adam(run: RunSummary) -> bool:
+    return "f_mem" in run.columns and run.facts.get("optimizer") == "adam" and not _full(run)
+
+
+#: Which runs, where to look for them (images first: the paper's figure shows images), and what is missing otherwise.
+_CHOICES: tuple[tuple[Callable[[RunSummary], bool], tuple[str, ...], str], ...] = (
+    (_full, ("celeba", "digits", "mixture"), "needs two runs with batch = n"),
+    (_adam, ("celeba", "mixture", "digits"), "needs two runs with Adam"),
+)
+
+
+def _panel(
+    ax: Axes, wanted: Callable[[RunSummary], bool], experiments: tuple[str, ...], text: str
+) -> tuple[str, list[RunSummary]] | None:
+    try:
+        found = trained.first(*experiments, wanted=wanted)
+    except NotRun:
+        look.nothing(ax, text)
+        return None
+    trained.memorised(ax, found[1], (0.15, 0.4, 0.42, 0.42))
+    ax.legend(handles=trained.key(found[1]), loc="upper left", ncols=2)
+    ax.set_ylim(top=1.35 * ax.get_ylim()[1])
+    return found
+
+
+def _sentences(numbers: dict[str, Any], inputs: dict[str, Any]) -> tuple[str, str]:
+    parts, differs = [], []
+    for key, x in numbers.items():
+        fit, mem = x["fits"]["tau_mem"], x["times"]["tau_mem"]["value"]
+        name = "full batch" if key == "full_batch" else "Adam"
+        parts.append(f"{name} (n = {listed([str(n) for n in x['n']])}): f_mem passes 5 % at τ = {listed([num(v) for v in mem])}")
+        exponent = f"exponent {num(fit.gamma, 2)}" if fit.used > 1 else "no exponent"
+        differs.append(f"{name}: {exponent} over {fit.used} runs, {fit.left_out} not reached")
+    optimisers = {str(x["facts"].get("optimizer")) for x in inputs.values()}
+    same = "; every run here, full batches too, is by Adam" if optimisers == {"adam"} else ""
+    return f"{'; '.join(parts)}.", f"{'; '.join(differs)}{same}."

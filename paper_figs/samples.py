@@ -1,0 +1,106 @@
+"""Generated digits of two snapshots and their nearest training images, kept for figs 2 and 6.
+
+`python -m paper_figs.samples RUN --early STEP --late STEP` makes them from a run with its weights; only images of the
+digits (which scikit-learn ships) are kept in the repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from paper_figs.job import HERE, NotRun
+from rfscore.errors import bad
+from rfscore.output import write_bytes
+from rfscore.plotting import style
+
+FOLDER = HERE / "samples"
+#: A sample counts as memorised below this ratio of the distances to its two nearest training images (paper, Eq 6).
+GAP = 1 / 3
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Samples of one run at an early and a late step, each with its nearest training image; grey values in [0, 1]."""
+
+    name: str
+    n: int
+    steps: Int[np.ndarray, " 2"]
+    samples: Float[np.ndarray, "2 N h w"]
+    nearest: Float[np.ndarray, "2 N h w"]
+    ratio: Float[np.ndarray, "2 N"]
+    train: Float[np.ndarray, "M h w"]
+
+
+def sheet(experiment: str = "digits") -> Sheet:
+    """The kept samples of an experiment.
+
+    Raises:
+        NotRun: none are kept.
+    """
+    found = sorted(FOLDER.glob(f"{experiment}-*.npz"))
+    if not found:
+        raise NotRun(f"no samples of {experiment} are kept: python -m paper_figs.samples RUN --early STEP --late STEP")
+    with np.load(found[0], allow_pickle=False) as file:
+        images = {key: file[key] / 255.0 for key in ("samples", "nearest", "train")}
+        return Sheet(found[0].stem, int(file["n"]), file["steps"], images["samples"], images["nearest"], file["ratio"],
+                     images["train"])  # fmt: skip
+
+
+def show(axes: Axes, images: Float[np.ndarray, "N h w"], memorised: np.ndarray | None = None) -> None:
+    """A row of images in one panel; memorised ones have a frame."""
+    count, height, width = images.shape
+    for i, image in enumerate(images):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=(1.12 * i, 1.12 * i + 1, 0, height / width))
+        if memorised is not None and memorised[i]:
+            axes.add_patch(Rectangle((1.12 * i, 0), 1, height / width, fill=False, edgecolor=style.TEST, linewidth=1.4))
+    axes.set(xlim=(-0.06, 1.12 * count - 0.06), ylim=(-0.06, height / width + 0.06), aspect="equal")
+    axes.set_axis_off()
+
+
+def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Path:
+    """Sample two snapshots of a digits run, and keep the images as bytes."""
+    import jax
+
+    from rfscore.memorization import nearest
+    from rfscore.unet import checkpoint
+    from rfscore.unet.measure import generate
+    from rfscore.unet.network import new_network
+    from rfscore.unet.run import opened
+    from rfscore.unet.train import snapshot_path
+
+    config, data, folder = opened(folder)
+    if config.data.source != "digits":
+        raise bad("run", config.name, "a run on the digits", "images of people are not kept in the repository")
+    rows: dict[str, list[np.ndarray]] = {"samples": [], "nearest": [], "ratio": []}
+    for step in steps:
+        like = new_network(config, data)
+        network, _ = checkpoint.load(snapshot_path(folder, step), like, fingerprint=config.fingerprint)
+        made = generate(network, data, config, count, jax.random.key(seed))
+        found = nearest(*(np.asarray(x, dtype=np.float64).reshape(len(x), -1) for x in (made, data.train)))
+        rows["samples"].append(data.images(made))
+        rows["nearest"].append(data.images(data.train[found.index[:, 0]]))
+        rows["ratio"].append(found.ratio)
+    grey = {key: np.rint(255 * np.stack(rows[key])).astype(np.uint8) for key in ("samples", "nearest")}
+    train = np.rint(255 * data.images(data.train[:count])).astype(np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **grey, train=train, ratio=np.stack(rows["ratio"]), steps=np.array(steps), n=config.data.n)
+    FOLDER.mkdir(exist_ok=True)
+    return write_bytes(FOLDER / f"{config.name}.npz", buffer.getvalue())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m paper_figs.samples", description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--early", type=int, required=True)
+    parser.add_argument("--late", type=int, required=True)
+    parser.add_argument("--count", type=int, default=32)
+    given = parser.parse_args()
+    print(f"written: {make(given.run, (given.early, given.late), given.count)}")
