@@ -6,6 +6,9 @@ import sys
 from typing import Any
 
 from rfscore.cli.commands import app
+from rfscore.cli.validate import validate
+
+app.command()(validate)
 
 
 def main(arguments: list[str] | None = None) -> None:

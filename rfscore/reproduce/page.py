@@ -48,7 +48,15 @@ class Picture:
     caption: str
 
 
-Block = Heading | Paragraph | Bullets | Table | Picture
+@dataclass(frozen=True)
+class Fragment:
+    """Ready HTML and Markdown, for what the other blocks cannot say."""
+
+    html: str
+    markdown: str
+
+
+Block = Heading | Paragraph | Bullets | Table | Picture | Fragment
 
 _CSS = """
 :root { --ink: #1d1d1f; --faint: #5f6368; --line: #d9d9de; --tint: #f4f6f8; --accent: #0072B2; }
@@ -82,42 +90,44 @@ sub, sup { font-size: .72em; line-height: 0; }
 """
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Escape, then set ψ_n, 10^-3 and L_train with real sub- and superscripts."""
     text = html.escape(text, quote=False)
-    text = re.sub(r"([A-Za-zψτλΔρσΓΣ])_([A-Za-z]+|\d)", r"\1<sub>\2</sub>", text)
+    text = re.sub(r"([A-Za-zψτλΔρσΓΣμζ])_([A-Za-z]+|\d)", r"\1<sub>\2</sub>", text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-    return re.sub(r"\^(-?[\w.]+|\{[^}]*\})", lambda m: f"<sup>{m[1].strip('{}').replace('-', '−')}</sup>", text)
+    return re.sub(r"\^(-?\w+(?:\.\w+)*|\{[^}]*\})", lambda m: f"<sup>{m[1].strip('{}').replace('-', '−')}</sup>", text)
 
 
 def _html_block(block: Block) -> str:
     match block:
         case Heading(text):
-            return f"<h2>{_inline(text)}</h2>"
+            return f"<h2>{inline(text)}</h2>"
         case Paragraph(text, key):
-            return f"<p{' class=key' if key else ''}>{_inline(text)}</p>"
+            return f"<p{' class=key' if key else ''}>{inline(text)}</p>"
         case Bullets(items):
-            return "<ul>" + "".join(f"<li>{_inline(x)}</li>" for x in items) + "</ul>"
+            return "<ul>" + "".join(f"<li>{inline(x)}</li>" for x in items) + "</ul>"
         case Table(headers, rows, caption):
-            head = "".join(f"<th scope=col>{_inline(x)}</th>" for x in headers)
-            body = "".join("<tr>" + "".join(f"<td>{_inline(x)}</td>" for x in row) + "</tr>" for row in rows)
-            return (f"<div class=scroll tabindex=0><table><caption>{_inline(caption)}</caption>"
+            head = "".join(f"<th scope=col>{inline(x)}</th>" for x in headers)
+            body = "".join("<tr>" + "".join(f"<td>{inline(x)}</td>" for x in row) + "</tr>" for row in rows)
+            return (f"<div class=scroll tabindex=0><table><caption>{inline(caption)}</caption>"
                     f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")  # fmt: skip
+        case Fragment(ready, _):
+            return ready
         case Picture(name, png, caption):
             data = base64.b64encode(png).decode()
             alt = html.escape(caption, quote=True)
             return (f'<figure id="{html.escape(name)}"><div class=scroll><img src="data:image/png;base64,{data}" '
-                    f'alt="{alt}"></div><figcaption>{_inline(caption)}</figcaption></figure>')  # fmt: skip
+                    f'alt="{alt}"></div><figcaption>{inline(caption)}</figcaption></figure>')  # fmt: skip
 
 
-def to_html(title: str, meta: str, blocks: list[Block]) -> str:
-    """The whole page in one file: no script, no link to elsewhere."""
+def to_html(title: str, meta: str, blocks: list[Block], style: str = "") -> str:
+    """The whole page in one file: no script, no link to elsewhere; `style` is CSS added to the page's own."""
     body = "\n".join(_html_block(block) for block in blocks)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{_CSS}</style>\n</head>\n<body>\n<main>\n<h1>{_inline(title)}</h1>\n"
-        f"<p class=meta>{_inline(meta)}</p>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<style>{_CSS}{style}</style>\n</head>\n<body>\n<main>\n<h1>{inline(title)}</h1>\n"
+        f"<p class=meta>{inline(meta)}</p>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -136,6 +146,8 @@ def _markdown_block(block: Block) -> str:
         case Table(headers, rows, caption):
             lines = [headers, ["---"] + ["---:"] * (len(headers) - 1), *rows]
             return f"{caption}\n\n" + "\n".join("| " + " | ".join(_cell(x) for x in line) + " |" for line in lines)
+        case Fragment(_, ready):
+            return ready
         case Picture(name, _, caption):
             return f"![{name}](figures/{name}.png)\n\n*{caption}*"
 

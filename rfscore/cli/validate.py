@@ -1,0 +1,106 @@
+"""`rfscore validate`: check the claims of the paper, one line each, and leave a page to hand to a referee."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rfscore.cli.options import Overwrite, Seed
+
+if TYPE_CHECKING:
+    from rfscore.validation import Claim, Paper, Result
+    from rfscore.validation.expectations import Change
+
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="Check this claim; may be repeated.", show_default=False)
+]
+Name = Annotated[str | None, typer.Option("--paper", help="Only the claims of this paper: bonnaire2025, neighbours.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Leave out what takes more than two seconds.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the report [default: rfscore-validation for a whole run].")
+]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout instead of lines.")]
+Accept = Annotated[
+    bool, typer.Option("--accept", help="Take the verdicts of this run as the expected ones from now on.")
+]
+Runs = Annotated[
+    Path | None, typer.Option("--experiments", help="Folder of network runs [default: that of the repository].")
+]
+_MARKS = {"reproduced": "✓", "reproduced with a correction": "✓*", "not reproduced": "✗", "not testable here": "–"}
+
+
+def validate(
+    only: Only = None, paper: Name = None, quick: Quick = False, out: Out = None, as_json: Json = False,
+    accept: Accept = False, experiments: Runs = None, seed: Seed = 0, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """Check the claims of the paper, and of its neighbours, against exact draws, theory and network runs.
+
+    Writes report.html with every number behind every verdict. The exit code is 1 when a claim that used to hold fails.
+    """
+    from rfscore.validation import expectations, report
+    from rfscore.validation.lab import Lab
+    from rfscore.validation.paper import chosen
+
+    claims = chosen(only or (), paper, quick)
+    whole = not (only or paper or quick)
+    folder = Path("rfscore-validation") if out is None and whole else out
+    lab = Lab(seed, experiments)
+    if folder is None:
+        results = _run(claims, lab)
+    else:
+        results = report.write(folder, claims, lab, _run, overwrite=overwrite, derivations=whole)
+    if accept:
+        expectations.accept(results)
+    changes = expectations.changes(results, expectations.load())
+    if as_json:
+        from rfscore._plain import to_json
+
+        sys.stdout.write(to_json({"results": results, "changes": changes}))
+    else:
+        _summary(results, changes, folder)
+    raise typer.Exit(1 if any(x.regression for x in changes) else 0)
+
+
+def _run(claims: list[tuple[Paper, Claim]], lab: object) -> list[Result]:
+    """All checks, with a bar in seconds of one core and a line for each claim that is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from rfscore.validation import validate as check
+
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("checking", total=sum(claim.seconds for _, claim in claims))
+        count = 0
+
+        def done(result: Result) -> None:
+            nonlocal count
+            count += 1
+            mark = _MARKS[result.verdict.value]
+            bar.console.print(f"{mark:>2} {result.claim.id:<30} {result.verdict.value:<28} {result.seconds:5.1f} s",
+                              highlight=False)  # fmt: skip
+            bar.update(task, advance=result.claim.seconds, description=f"{count} of {len(claims)} claims")
+
+        return check(claims, lab, done)  # type: ignore[arg-type]
+
+
+def _summary(results: list[Result], changes: list[Change], folder: Path | None) -> None:
+    from rfscore.cli import show
+    from rfscore.validation.expectations import counts
+
+    names = list(dict.fromkeys(r.paper for r in results))
+    total = {name: counts(r.verdict for r in results if r.paper == name) for name in names}
+    rows = [[f"{_MARKS[v.value]} {v.value}", *(str(total[name][v]) for name in names)] for v in total[names[0]]]
+    show.table(f"{len(results)} claims", ["", *names], rows)
+    for change in changes:
+        if change.before is not None or change.regression:
+            before = "new" if change.before is None else change.before.value
+            print(f"{'REGRESSION' if change.regression else 'changed'}: {change.id}: {before} -> {change.now.value}")
+    if new := sum(x.before is None for x in changes):
+        print(f"{new} claims have no accepted verdict yet: --accept takes those of this run")
+    if folder is not None:
+        print(f"written to {folder}: report.html, report.md, claims.json")

@@ -1,0 +1,95 @@
+"""The verdicts last accepted: what a later run is held against, and what the README counts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rfscore._plain import to_json
+from rfscore.errors import InputError
+from rfscore.output import write_bytes
+from rfscore.validation.evidence import Verdict
+from rfscore.validation.paper import papers
+from rfscore.validation.runner import Result
+
+FILE = Path(__file__).with_name("expectations.json")
+Accepted = Mapping[str, Mapping[str, Verdict]]
+
+
+def load(path: Path = FILE) -> dict[str, dict[str, Verdict]]:
+    """paper -> id -> verdict last accepted.
+
+    Raises:
+        InputError: not there, or damaged.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return {paper: {name: Verdict(v) for name, v in rows.items()} for paper, rows in table.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"expectations {str(path)!r} cannot be read ({error}); write them with --accept") from error
+
+
+def accept(results: Iterable[Result], path: Path = FILE) -> None:
+    """Take these verdicts for granted from now on; claims that were not run keep theirs, those that are gone go."""
+    table = load(path) if path.exists() else {}
+    new = {(r.paper, r.claim.id): r.verdict for r in results}
+    merged = {
+        p.name: {c.id: v for c in p.claims if (v := new.get((p.name, c.id), table.get(p.name, {}).get(c.id)))}
+        for p in papers()
+    }
+    write_bytes(path, to_json({paper: {k: str(v) for k, v in rows.items()} for paper, rows in merged.items()}).encode())
+
+
+@dataclass(frozen=True)
+class Change:
+    """A verdict that differs from the accepted one; `before` is None for a claim that is new."""
+
+    id: str
+    before: Verdict | None
+    now: Verdict
+    regression: bool
+
+
+def changes(results: Sequence[Result], accepted: Accepted) -> list[Change]:
+    """Every difference; a regression is a claim that held and does not, or a check that stopped with an error.
+
+    A claim on networks that cannot be tested because there are no run summaries at all is no regression: an installed
+    package has none.
+    """
+    found = []
+    for r in results:
+        before = accepted.get(r.paper, {}).get(r.claim.id)
+        lost = before is not None and before.held and not r.verdict.held and not r.no_runs
+        if r.broken or before != r.verdict:
+            found.append(Change(r.claim.id, before, r.verdict, r.broken or lost))
+    return found
+
+
+def counts(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
+    """How many of each verdict, in their order."""
+    counted = Counter(verdicts)
+    return {v: counted[v] for v in Verdict}
+
+
+def sentence(accepted: Accepted) -> str:
+    """The counts as the README has them.
+
+    Example:
+        >>> from rfscore.validation import Verdict, expectations
+        >>> expectations.sentence({"bonnaire2025": {"a": Verdict.REPRODUCED, "b": Verdict.CORRECTED}})
+        'Of 2 claims of the paper, 1 is reproduced, 1 with a correction, 0 are not, and 0 cannot be tested here.'
+    """
+
+    def part(name: str, rows: Mapping[str, Verdict]) -> str:
+        n = list(counts(rows.values()).values())
+        whose = "the paper" if name == "bonnaire2025" else "its neighbours"
+        be = ["is" if x == 1 else "are" for x in n]
+        return (
+            f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, {n[2]} {be[2]} not, "
+            f"and {n[3]} cannot be tested here."
+        )
+
+    return " ".join(part(name, rows) for name, rows in accepted.items())

@@ -1,0 +1,1 @@
+"""One folder per paper: claims.toml, and the checks behind its rows."""

@@ -1,0 +1,107 @@
+"""The page a referee could be handed: summary, index with filters that need no script, and every claim with its numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+
+from rfscore.output import RunFolder
+from rfscore.reproduce import page
+from rfscore.validation import expectations, style, words
+from rfscore.validation.lab import ROOT, Lab
+from rfscore.validation.paper import Claim, Paper, papers
+from rfscore.validation.runner import Result
+
+Runner = Callable[[list[tuple[Paper, Claim]], Lab], list[Result]]
+TITLE = "Claims on generalisation and memorisation in diffusion models, checked one by one"
+
+
+def write(
+    out: str | PathLike[str], claims: list[tuple[Paper, Claim]], lab: Lab, run: Runner, *, overwrite: bool = False,
+    derivations: bool = False,
+) -> list[Result]:  # fmt: skip
+    """Run checks and leave report.html, report.md, claims.json, the sources cited and the manifest in a folder.
+
+    Args:
+        out: the folder; new, empty, or one that rfscore made. It is claimed before anything is computed.
+        claims: what to check.
+        lab: what the checks share.
+        run: runs them; given by the caller, who shows progress.
+        overwrite: take any folder; its other files stay.
+        derivations: typeset the derivations into derivations.html (a minute), where the repository is at hand.
+
+    Returns:
+        The results.
+
+    Raises:
+        InputError: a folder that cannot be written.
+    """
+    with RunFolder(out, overwrite=overwrite, problem=None, seeds={"seed": lab.seed}) as folder:
+        start = time.perf_counter()
+        results = run(claims, lab)
+        typeset = _derivations(folder) if derivations else False
+        linked = _sources(folder, results, typeset)
+        pictures = _pictures(folder, results)
+        folder.json("claims.json", {"results": results, "seconds": time.perf_counter() - start})
+        accepted = expectations.load()
+        changes = expectations.changes(results, accepted)
+        blocks: list[page.Block] = [
+            style.summary(results, changes), style.index(results), *style.sections(results, linked, pictures),
+        ]  # fmt: skip
+        meta = words.meta(results, lab, time.perf_counter() - start)
+        folder.text("report.md", page.to_markdown(TITLE, meta, blocks))
+        folder.text("report.html", page.to_html(TITLE, meta, blocks, style.CSS))
+    return results
+
+
+def _derivations(folder: RunFolder) -> bool:
+    """derivations.html, made now by the repository's own command; False where it cannot be made."""
+    if not (ROOT / "derivations" / "__main__.py").is_file():
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "derivations", "--output", scratch]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        made = Path(scratch, "derivations.html")
+        if done.returncode or not made.is_file():
+            return False
+        folder.write("derivations.html", made.read_bytes())
+    return True
+
+
+def _sources(folder: RunFolder, results: Sequence[Result], typeset: bool) -> dict[str, str]:
+    """Copies of the files cited, as text that a browser shows: name in the repository -> name in the folder."""
+    by_name = {p.name: p for p in papers()}
+    cited = {name for r in results for name in (*r.claim.code, by_name[r.paper].file(r.claim))}
+    chapters = {chapter for r in results for name in r.claim.derivations if (chapter := name.split(".")[0])}
+    linked = {}
+    for name in sorted(cited):
+        path = ROOT / name
+        if path.is_file():
+            linked[name] = f"sources/{name}.txt"
+            folder.text(linked[name], path.read_text(encoding="utf-8"))
+    for chapter in sorted(chapters):
+        scripts = sorted((ROOT / "derivations").glob(f"D{int(chapter[1:]):02d}_*.py"))
+        if typeset:
+            linked[chapter] = "derivations.html"
+        elif scripts:
+            linked[chapter] = f"sources/derivations/{scripts[0].name}.txt"
+            folder.text(linked[chapter], scripts[0].read_text(encoding="utf-8"))
+    return linked
+
+
+def _pictures(folder: RunFolder, results: Sequence[Result]) -> dict[str, list[bytes]]:
+    """Pictures of paper_figs by the name claims give them; what is not there is not shown."""
+    wanted = {name for r in results for name in r.claim.figures}
+    found = {}
+    for name in sorted(wanted):
+        files = [
+            p for p in sorted((ROOT / "paper_figs").glob(f"{name}*.png")) if p.stem == name or p.stem[len(name)] == "_"
+        ]
+        if files:
+            found[name] = [path.read_bytes() for path in files]
+    return found

@@ -1,0 +1,198 @@
+"""HTML and Markdown of the page's own parts: summary, index with filters, claims."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from rfscore.reproduce.page import Block, Fragment, Heading, Paragraph, inline
+from rfscore.validation.evidence import Comparison, Verdict
+from rfscore.validation.expectations import Change, counts
+from rfscore.validation.paper import Paper, papers
+from rfscore.validation.runner import Result
+from rfscore.validation.words import measured, wanted
+
+CLASSES = {Verdict.REPRODUCED: "yes", Verdict.CORRECTED: "fix", Verdict.FAILED: "no", Verdict.UNTESTED: "open"}
+MARKS = {Verdict.REPRODUCED: "✓", Verdict.CORRECTED: "✓∗", Verdict.FAILED: "✗", Verdict.UNTESTED: "–"}
+_FILTERS = {"all": "all", "yes": "reproduced", "fix": "with a correction", "no": "not reproduced",
+            "open": "not testable here", "more": "theory says more"}  # fmt: skip
+_FORMS = {"printed": "", "corrected": "corrected: ", "more": "more: "}
+_HIDE = "".join(
+    f"main:has(#show-{key}:checked) :is(.claim,tr.row):not(.{key}){{display:none}}" for key in _FILTERS if key != "all"
+)
+
+CSS = f"""
+main {{ max-width: 62rem; }} p, ul {{ max-width: 48rem; }}
+.tiles {{ display: grid; grid-template-columns: repeat(4, 1fr); gap: .6rem; margin: .5rem 0 1.1rem; }}
+.tile {{ border-top: 4px solid; padding: .45rem .2rem; font: .84rem/1.3 system-ui, sans-serif; color: var(--faint); }}
+.tile b {{ display: block; font-size: 1.7rem; line-height: 1.15; color: var(--ink); }}
+.yes {{ --tone: #00795a; }} .fix {{ --tone: #0062a3; }} .no {{ --tone: #b34700; }} .open {{ --tone: #6b6f76; }}
+.tile {{ border-color: var(--tone); }}
+.badge {{ color: #fff; background: var(--tone); border-radius: 3px; padding: .1rem .45rem; white-space: nowrap;
+  font: 600 .76rem/1.5 system-ui, sans-serif; }}
+fieldset {{ border: 1px solid var(--line); border-radius: 4px; padding: .4rem .7rem; margin: 1rem 0;
+  font: .86rem/1.7 system-ui, sans-serif; }}
+fieldset label {{ margin-right: 1rem; white-space: nowrap; cursor: pointer; }}
+{_HIDE}
+.index td, .index th, .numbers td, .numbers th {{ text-align: left; white-space: normal; }}
+.index {{ width: 100%; }} .index td:first-child {{ white-space: normal; width: 55%; }}
+.claim {{ border-top: 1px solid var(--line); padding: .9rem 0 .6rem; break-inside: avoid-page; }}
+.claim:target {{ background: #fff9df; }}
+.claim h3 {{ font: 600 1.02rem/1.4 Georgia, 'Times New Roman', serif; margin: .25rem 0 .3rem; max-width: 48rem; }}
+.claim .place {{ font: .8rem/1.5 system-ui, sans-serif; color: var(--faint); }}
+.claim .small {{ font-size: .88rem; line-height: 1.45; margin: .35rem 0; }}
+.numbers {{ width: 100%; margin: .4rem 0; }} .numbers td:first-child {{ white-space: normal; width: 56%; }}
+.numbers td:nth-child(2), .numbers td:nth-child(3) {{ white-space: nowrap; }}
+.numbers .src {{ color: var(--faint); font-size: .76rem; display: block; white-space: normal; }}
+.numbers .failed {{ color: #b34700; font-weight: 600; }} .numbers .extra td {{ color: var(--faint); }}
+.beyond {{ background: var(--tint); border-left: 4px solid #009e73; padding: .5rem .9rem; font-size: .92rem; }}
+.links {{ font: .78rem/1.7 system-ui, sans-serif; color: var(--faint); max-width: none; overflow-wrap: anywhere; }}
+a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
+.shot img {{ max-height: 24rem; }}
+@media (max-width: 600px) {{
+  .tiles {{ grid-template-columns: repeat(2, 1fr); }} .index .where {{ display: none; }}
+  .numbers thead {{ display: none; }} .numbers tr {{ display: block; border-bottom: 1px solid var(--line); padding: .3rem 0; }}
+  .numbers td, .numbers td:first-child {{ display: block; width: auto; border: 0; padding: .05rem 0; white-space: normal; }}
+  .numbers td:nth-child(2)::before {{ content: "measured "; color: var(--faint); }}
+  .numbers td:nth-child(3):not(:empty)::before {{ content: "must be "; color: var(--faint); }}
+  .shot img {{ width: 100%; min-height: 0; max-height: none; }}
+}}
+@media print {{ fieldset {{ display: none; }} :is(.claim, tr.row) {{ display: revert !important; }}
+  .badge, .tile {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }} .claim h3 {{ break-after: avoid; }}
+  .shot img {{ max-height: 15rem; }} }}
+"""
+
+
+def _classes(result: Result) -> str:
+    return CLASSES[result.verdict] + (" more" if result.claim.beyond else "")
+
+
+def _badge(verdict: Verdict) -> str:
+    return f'<span class="badge {CLASSES[verdict]}">{MARKS[verdict]} {verdict.value}</span>'
+
+
+def _paper(name: str) -> Paper:
+    return next(p for p in papers() if p.name == name)
+
+
+def summary(results: Sequence[Result], changes: Sequence[Change]) -> Fragment:
+    """Counts of each paper, how to read the page, and what changed against the accepted verdicts."""
+    parts, lines = [], []
+    for name in dict.fromkeys(r.paper for r in results):
+        mine = counts(r.verdict for r in results if r.paper == name)
+        paper = _paper(name)
+        tiles = "".join(f'<div class="tile {CLASSES[v]}"><b>{n}</b>{v.value}</div>' for v, n in mine.items())
+        parts.append(f"<p><strong>{html.escape(paper.title)}</strong><br><span class=meta>{html.escape(paper.reference)}"
+                     f"</span></p><div class=tiles>{tiles}</div>")  # fmt: skip
+        lines.append(f"**{paper.title}** ({paper.reference}): " + ", ".join(f"{n} {v.value}" for v, n in mine.items()))
+    how = (
+        "A verdict is computed: every number a check measures is printed below with its uncertainty and the range it had "
+        "to lie in, fixed beforehand. “With a correction”: the printed statement was tried and failed, the corrected one "
+        "held. “Not testable here”: what would decide is missing, or the uncertainty is larger than the range."
+    )
+    told = [f"{x.id}: {x.before.value if x.before else 'new'} → {x.now.value}" for x in changes]
+    note = "Changed against the accepted verdicts: " + "; ".join(told) + "." if told else (
+        "All verdicts are those accepted before.")  # fmt: skip
+    return Fragment("".join(parts) + f"<p>{how}</p><p class=meta>{html.escape(note)}</p>",
+                    "\n\n".join([*lines, how, note]))  # fmt: skip
+
+
+def index(results: Sequence[Result]) -> Fragment:
+    """One row per claim, and the filters, which are radio buttons and CSS."""
+    buttons = "".join(
+        f'<label><input type=radio name=show id="show-{key}"{" checked" if key == "all" else ""}> {word}</label>'
+        for key, word in _FILTERS.items()
+    )
+    rows = "".join(
+        f'<tr class="row {_classes(r)}"><td><a href="#{r.claim.id}">{inline(r.claim.sentence)}</a></td>'
+        f"<td class=where>{inline(r.claim.place)}</td><td>{_badge(r.verdict)}</td></tr>"
+        for r in results
+    )
+    table = ("<table class=index><thead><tr><th>claim</th><th class=where>where</th><th>verdict</th></tr></thead>"
+             f"<tbody>{rows}</tbody></table>")  # fmt: skip
+    marks = "\n".join(
+        f"| {r.claim.id} | {r.claim.sentence.replace('|', chr(92) + '|')} | {r.claim.place} | {r.verdict.value} |"
+        for r in results
+    )
+    return Fragment(f"<h2>Index</h2><fieldset><legend>show</legend>{buttons}</fieldset>{table}",
+                    f"## Index\n\n| id | claim | where | verdict |\n| --- | --- | --- | --- |\n{marks}")  # fmt: skip
+
+
+def _row(x: Comparison) -> str:
+    cell = "" if x.form == "more" else ("✓" if x.holds else "<span class=failed>✗</span>")
+    source = "" if x.error == 0 else f"<span class=src>{inline(x.source)}</span>"
+    return (
+        f"<tr{' class=extra' if x.form == 'more' else ''}><td>{_FORMS[x.form]}{inline(x.what)}</td>"
+        f"<td>{inline(measured(x).replace('-', '−'))}{source}</td><td>{inline(wanted(x).replace('-', '−'))}</td>"
+        f"<td>{cell}</td></tr>"
+    )
+
+
+def _links(r: Result, linked: Mapping[str, str], shown: Mapping[str, str]) -> str:
+    """Derivations, code, check and figures of one claim."""
+
+    def link(name: str, target: str | None) -> str:
+        return f'<a href="{quote(target, safe="/#")}">{html.escape(name)}</a>' if target else html.escape(name)
+
+    derivations = []
+    for name in r.claim.derivations:
+        base = linked.get(name.split(".")[0])
+        derivations.append(link(name, f"{base}#{name}" if base and base.endswith(".html") else base))
+    parts = {
+        "derivation": derivations,
+        "code": [link(name, linked.get(name)) for name in r.claim.code],
+        "check": [link(f"{_paper(r.paper).file(r.claim)}: {r.claim.check.split(':')[1]}",
+                       linked.get(_paper(r.paper).file(r.claim)))],
+        "figure": [link(name, shown.get(name)) for name in r.claim.figures if name in shown],
+    }  # fmt: skip
+    words = [f"{key}: {', '.join(values)}" for key, values in parts.items() if values]
+    return f"<p class=links>{' · '.join(words)} · {r.seconds:.1f} s</p>"
+
+
+def _claim(
+    r: Result, linked: Mapping[str, str], shown: dict[str, str], pictures: Mapping[str, list[bytes]]
+) -> Fragment:
+    claim = r.claim
+    numbers = "".join(_row(x) for x in r.evidence)
+    table = (f"<table class=numbers><thead><tr><th>measured</th><th>value</th><th>must be</th><th></th></tr></thead><tbody>"
+             f"{numbers}</tbody></table>" if numbers else "")  # fmt: skip
+    reason = f"<p class=small><strong>Why not:</strong> {inline(r.reason)}.</p>" if r.reason else ""
+    beyond = (
+        f"<p class=beyond><strong>The theory says more.</strong> {inline(claim.beyond)}</p>" if claim.beyond else ""
+    )
+    shots = []
+    for name in claim.figures:
+        if name in pictures and name not in shown:
+            shown[name] = f"#figure-{name}"
+            shots += [f'<figure class=shot id="figure-{name}"><img alt="{html.escape(name)}" src="data:image/png;base64,'
+                      f'{base64.b64encode(png).decode()}"><figcaption>{html.escape(name)}</figcaption></figure>'
+                      for png in pictures[name]]  # fmt: skip
+    body = (
+        f'<article class="claim {_classes(r)}" id="{claim.id}">{_badge(r.verdict)} <span class=place>{inline(claim.place)} · '
+        f"{claim.id}</span><h3>{inline(claim.sentence)}</h3><p class=small><strong>Check.</strong> {inline(claim.how)}</p>"
+        f"<p class=small><strong>Range.</strong> {inline(claim.tolerance)}</p>{reason}{table}{beyond}{''.join(shots)}"
+        f"{_links(r, linked, shown)}</article>"
+    )
+    lines = [f"### {claim.id}: {r.verdict.value}", f"{claim.place}. {claim.sentence}", f"Check: {claim.how}",
+             f"Range: {claim.tolerance}", *([f"Why not: {r.reason}."] if r.reason else [])]  # fmt: skip
+    lines.append("\n".join(
+        f"- {_FORMS[x.form]}{x.what}: {measured(x)}" + (f", must be {wanted(x)}: {'yes' if x.holds else 'NO'}" if wanted(x)
+                                                       else "") for x in r.evidence))  # fmt: skip
+    return Fragment(body, "\n\n".join([*lines, *([f"*More:* {claim.beyond}"] if claim.beyond else [])]))
+
+
+def sections(
+    results: Sequence[Result], linked: Mapping[str, str], pictures: Mapping[str, list[bytes]]
+) -> list[Block]:  # fmt: skip
+    """All claims with their numbers, under the headings of their sections."""
+    blocks: list[Block] = []
+    shown: dict[str, str] = {}
+    heading = None
+    for r in results:
+        if (r.paper, r.claim.section) != heading:
+            heading = (r.paper, r.claim.section)
+            blocks.append(Heading(r.claim.section))
+        blocks.append(_claim(r, linked, shown, pictures))
+    return blocks or [Paragraph("No claim was checked.")]

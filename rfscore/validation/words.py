@@ -1,0 +1,67 @@
+"""Numbers and facts of the page as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rfscore._provenance import git_state, versions
+from rfscore.reproduce.short import num
+from rfscore.validation.evidence import Comparison
+
+if TYPE_CHECKING:
+    from rfscore.validation.lab import Lab
+    from rfscore.validation.runner import Result
+
+
+def measured(x: Comparison) -> str:
+    """The value with its uncertainty: 0.603 ± 0.003.
+
+    Example:
+        >>> from rfscore.validation import Comparison
+        >>> from rfscore.validation.words import measured, wanted
+        >>> x = Comparison("exponent", -0.6031, -0.62, -0.56, 0.003, "spacing")
+        >>> measured(x), wanted(x), wanted(Comparison("share", 0.97, low=0.9))
+        ('-0.6031 ± 0.003', '-0.59 ± 0.03', '≥ 0.9')
+    """
+    value = num(x.value, 4)
+    return value if x.error == 0 else f"{value} ± {num(x.error, 1)}"
+
+
+def wanted(x: Comparison) -> str:
+    """Where the statement puts the value; "" when it says nothing."""
+    if math.isfinite(x.low) and math.isfinite(x.high):
+        centre, half = 0.5 * (x.low + x.high), 0.5 * (x.high - x.low)
+        return f"{_short(centre, half)} ± {num(half, 2)}"
+    if math.isfinite(x.high):
+        return f"≤ {_short(x.high)}"
+    return f"≥ {_short(x.low)}" if math.isfinite(x.low) else ""
+
+
+def _short(value: float, grain: float = 0.0) -> str:
+    """A number without trailing zeros; what is below a millionth of the tolerance is roundoff."""
+    if abs(value) < 1e-6 * grain:
+        return "0"
+    text = f"{value:.6g}"
+    return num(value, 2) if "e" in text else text
+
+
+def meta(results: Sequence[Result], lab: Lab, seconds: float) -> str:
+    """What made the page."""
+    found, state = versions(), git_state()
+    names = ", ".join(
+        f"{name} {found[name]}" for name in ("rfscore", "python", "numpy", "scipy", "jax") if found.get(name)
+    )
+    commit = (
+        ""
+        if state["commit"] is None
+        else f" Commit {state['commit'][:10]}{' with changes' if state['changed'] else ''}."
+    )
+    work = sum(r.seconds for r in results)
+    return (
+        f"{len(results)} claims, checked on {datetime.now(UTC):%Y-%m-%d} in {seconds / 60:.1f} minutes "
+        f"({work / 60:.1f} minutes of checks, two at a time), seed {lab.seed}. {names}.{commit} "
+        "Numbers: claims.json. Provenance: manifest.json."
+    )
