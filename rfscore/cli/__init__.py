@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from rfscore.cli import sweeps
 from rfscore.cli.commands import app
 from rfscore.cli.validate import validate
 
 app.command()(validate)
+
+app.add_typer(sweeps.app, name="sweep")
+app.command()(sweeps.plot)
 
 
 def main(arguments: list[str] | None = None) -> None:

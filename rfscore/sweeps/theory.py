@@ -1,0 +1,126 @@
+"""Many problems by theory at once: losses, timescales and best stopping, in one vmapped, compiled call a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+import rfscore as rf
+from rfscore.errors import RfscoreError
+from rfscore.problem import ScoreProblem
+from rfscore.sweeps import stopping as st
+from rfscore.sweeps.outcome import Outcome, failed, found
+from rfscore.theory import contour
+from rfscore.theory import resolvent as rs
+from rfscore.theory.curves import _curves, _grouped, _noise_floor
+from rfscore.theory.equivalent import equivalent
+
+#: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
+BATCH = 32
+_RTOL = 1e-11
+_SCALES = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest")
+
+
+@partial(jax.jit, static_argnames=("tau", "windows", "rays"))
+def _batch(
+    problems: ScoreProblem, slowest: Float[Array, " B"], tau: tuple[float, ...], windows: int, rays: bool
+) -> tuple[Any, ...]:
+    """Losses at tau and at infinity, best stopping and status of every problem."""
+    times = np.append(tau, np.inf)
+    group = _grouped(times, _RTOL)
+
+    def one(problem: ScoreProblem, slow: Array) -> tuple[Any, ...]:
+        eq = equivalent(problem)
+        count = contour.node_count(_RTOL, group.span)
+        train, test, status = _curves(eq, problem.delta, times[group.member], count, group.span)
+        train, test = (value[group.row, group.column] for value in (train, test))
+        error = (test - _noise_floor(problem, eq)) / problem.delta
+        return train, test, error, st.best_stopping(problem, slow, train[-1], test[-1], windows, rays), status
+
+    return jax.vmap(one)(problems, slowest)
+
+
+def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Outcome]:
+    """What theory says of each problem.
+
+    The same numbers as `rf.loss_curves` (to 1e-11) and `rf.timescales`; best stopping from its own contours, see
+    `rfscore.sweeps.stopping`. A problem that cannot be solved fails alone.
+
+    Args:
+        problems: any number of problems.
+        tau: ascending training times, 0 and inf allowed.
+
+    Returns:
+        One Outcome each: train, test, gap and score_error at tau; train_inf, test_inf; tau_gen, tau_mem, tau_last,
+        tau_mem_law, lambda_min, lambda_lowest of the spectrum; tau_opt, test_opt, train_opt (lowest test loss),
+        tau_half (L_test - L_train reaches half of its final value), excess = test_inf - test_opt, two windows of times.
+
+    Example:
+        >>> import rfscore as rf
+        >>> from rfscore.sweeps import theory
+        >>> best = theory.evaluate([rf.ScoreProblem(4.0, 16.0, 0.1)], [1e3])[0]
+        >>> print(f"{best.values['tau_opt']:.2f} {best.values['test_opt']:.5f} of {best.values['test_inf']:.5f}")
+        19.53 0.90021 of 2.34083
+    """
+    outcomes: dict[int, Outcome] = {}
+    groups: dict[tuple, list[tuple[int, ScoreProblem, dict[str, float]]]] = {}
+    for i, problem in enumerate(problems):
+        try:
+            scales = rf.timescales(problem)
+            numbers = {name: float(getattr(scales, name)) for name in _SCALES}
+            ratio = st.LAST * float(equivalent(problem).top) / (st.FIRST * numbers["lambda_lowest"])
+        except RfscoreError as error:
+            outcomes[i] = failed(error)
+            continue
+        # One compiled program for all problems of one structure, and number of scales.
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree_util.tree_leaves(problem))
+        kind = (jax.tree_util.tree_structure(problem), shapes, st.windows_needed(ratio))
+        groups.setdefault(kind, []).append((i, problem, numbers))
+    for (*_, windows), members in groups.items():
+        for start in range(0, len(members), BATCH):
+            part = members[start : start + BATCH]
+            for (i, *_), outcome in zip(part, _solve(part, tuple(tau), windows), strict=True):
+                outcomes[i] = outcome
+    return [outcomes[i] for i in range(len(problems))]
+
+
+def _solve(part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], windows: int) -> list[Outcome]:
+    """One batch; what the fast path left unverified is repeated on the slow one, and only then fails."""
+    filled = [member[1] for member in part] + [part[0][1]] * (BATCH - len(part))
+    slowest = [member[2]["lambda_lowest"] for member in part] + [part[0][2]["lambda_lowest"]] * (BATCH - len(part))
+    with jax.enable_x64(True):
+        stacked = jax.tree_util.tree_map(lambda *leaves: jnp.asarray(np.stack(leaves)), *filled)
+        results = []
+        for rays in (True, False):
+            results.append(jax.tree_util.tree_map(np.asarray, _batch(stacked, np.array(slowest), tau, windows, rays)))
+            if not np.any(results[-1][3].remark[: len(part)] & st.UNVERIFIED):
+                break
+    outcomes = []
+    for k, (*_, numbers) in enumerate(part):
+        doubtful = bool(results[0][3].remark[k] & st.UNVERIFIED)
+        outcomes.append(_outcome(jax.tree_util.tree_map(lambda x, k=k: x[k], results[-1 if doubtful else 0]), numbers))
+    return outcomes
+
+
+def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
+    train, test, error, best, status = result
+    if status != rs.OK:
+        return failed(rf.SolveError(f"losses: {rs.STATUS[int(status)]}"))
+    if best.remark & st.UNVERIFIED:
+        return failed(rf.SolveError(f"best stopping: {st.REMARKS[st.UNVERIFIED]}"))
+    values = {
+        "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
+        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
+        "tau_opt": best.tau_opt, "test_opt": best.test_opt, "train_opt": best.train_opt, "tau_half": best.tau_half,
+        "excess": test[-1] - best.test_opt, "window_opt": best.tau_half / best.tau_opt,
+    }  # fmt: skip
+    remarks = [text for flag, text in st.REMARKS.items() if int(best.remark) & flag]
+    if not np.isfinite(best.tau_half):
+        values["window_opt"] = np.nan  # without the half-way time there is no window
+    return found(values, remarks)
