@@ -53,7 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         task = bar.add_task("figures", total=len(chosen))
         for name in chosen:
             start = time.perf_counter()
-            job = Job(options.full, say=lambda text, name=name: bar.update(task, description=f"{name}: {text}"))
+
+            def say(text: str, name: str = name) -> None:
+                bar.update(task, description=f"{name}: {text}")
+
+            job = Job(options.full, say=say)
             bar.update(task, description=name)
             missing = build(name, job)
             seconds = time.perf_counter() - start

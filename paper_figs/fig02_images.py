@@ -45,10 +45,16 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     small.set(ylabel="")
     small.set_xlabel(r"$\tau/n$", fontsize=6, labelpad=0.5)
     _samples(d)
-    titles = ("(a) quality", "(b) memorised fraction", "(c) losses at fixed t", "(d) samples and nearest training images")
+    titles = (
+        "(a) quality",
+        "(b) memorised fraction",
+        "(c) losses at fixed t",
+        "(d) samples and nearest training images",
+    )
     for ax, title in zip((a, b, c, d), titles, strict=True):
         style.tag(ax, title)
-    look.note(figure, f"Networks: {trained.describe(runs)} (paper: CelebA 32x32, W = 32, SGD, FID, 10 000 samples). Fréchet "
+    look.note(figure, f"Networks: {trained.describe(runs)} (paper: CelebA 32x32, W = 32, SGD, FID, 10 000 samples). "
+                      "Fréchet "
               "distance on EfficientNet-Lite0 features, which is not FID. (d) digits, framed: memorised.")  # fmt: skip
     numbers = trained.numbers(runs, "frechet") | {"by_test_loss": trained.numbers(runs)} | _split(runs)
     return job.leave(NAME, figure, title=TITLE, inputs=trained.inputs(experiment, runs), numbers=numbers,
@@ -67,7 +73,8 @@ def _samples(ax: Axes) -> None:
         for row, (name, images) in enumerate((("samples", sheet.samples), ("nearest", sheet.nearest))):
             part = ax.inset_axes((0.16, 0.76 - 0.5 * k - 0.23 * row, 0.84, 0.22))
             samples.show(part, images[k, :6], sheet.ratio[k, :6] < samples.GAP if row == 0 else None)
-            part.text(-0.02, 0.5, name if row else rf"$\tau$ = {step}", transform=part.transAxes, ha="right", va="center",
+            part.text(-0.02, 0.5, name if row else rf"$\tau$ = "
+                                                   rf"{step}", transform=part.transAxes, ha="right", va="center",
                       fontsize=7)  # fmt: skip
 
 
@@ -90,12 +97,18 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     gen = x["by_test_loss"]["times"]["tau_gen"]["value"]
     here = (
         f"n = {sizes}: test loss lowest at τ = {listed([num(v) for v in gen])}; the losses are 0.1 apart at τ = "
-        f"{listed([num(v) for v in x['split_times']])}, f_mem passes 5 % at {listed([num(v) for v in x['f_mem_times']])}."
+        f"{listed([num(v) for v in x['split_times']])}, f_mem passes 5 % at "
+        f"{listed([num(v) for v in x['f_mem_times']])}."
     )
     fit, lag = x["by_test_loss"]["fits"]["tau_gen"], x["lag"][np.isfinite(x["lag"])]
-    late = f"f_mem rises {num(lag.min(), 2)} to {num(lag.max(), 2)} times later than the split, as in the paper; " if lag.size and lag.min() > 1 else ""
+    late = (
+        f"f_mem rises {num(lag.min(), 2)} to {num(lag.max(), 2)} times later than the split, as in the paper; "
+        if lag.size and lag.min() > 1
+        else ""
+    )
     spread = x["spread"].get("tau/n", float("nan"))
     return here, (
-        f"{late}at equal f_mem the curves lie apart by a factor {num(spread)} along τ/n; τ_gen grows like n^{num(fit.gamma, 2)} "
+        f"{late}at equal f_mem the curves lie apart by a factor {num(spread)} along τ/n; τ_gen grows like "
+        f"n^{num(fit.gamma, 2)} "
         "(the paper: constant)."
     )

@@ -40,7 +40,11 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     axis = diagram.axis(0.5, 256.0, job.pick(28, 61))
     tau = [c / -np.expm1(-2 * T) for c in MULTIPLES]
     boundary = _boundary(figure.add_subplot(grid[:, 2]), axis, diagram.gaps(job, axis, axis, T, tau))
-    text = f"(a)-(d) {trained.describe(runs)} (paper: CelebA, SGD). " if runs else "(a)-(d) several widths are not run here. "
+    text = (
+        f"(a)-(d) {trained.describe(runs)} (paper: CelebA, SGD). "
+        if runs
+        else "(a)-(d) several widths are not run here. "
+    )
     look.note(figure, f"{text}(e) random-features theory, t = {T:g}: on a line L_gen = {LEVEL:g} at that multiple of "
               "tau_gen = 1/Delta_t; dotted: n = p, the paper's n*(p).")  # fmt: skip
     numbers: dict[str, Any] = {"random_features": boundary}
@@ -66,7 +70,12 @@ def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
         return
     quality, widths = _quality(runs), sorted({run.width for run in runs})
     dashes = dict(zip(widths, trained.WIDTH_DASHES, strict=False))
-    factors: list[trained.Factor] = [lambda run: 1.0, lambda run: run.width, lambda run: 1.0, lambda run: run.width / run.n]
+    factors: list[trained.Factor] = [
+        lambda run: 1.0,
+        lambda run: run.width,
+        lambda run: 1.0,
+        lambda run: run.width / run.n,
+    ]
     for ax, factor, column in zip(axes, factors, (quality, quality, "f_mem", "f_mem"), strict=True):
         trained.draw(ax, trained.curves(runs, column, factor, dashes=dashes), band=False)
     axes[0].set(ylabel=trained.QUALITY[quality])
@@ -85,7 +94,7 @@ def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
     handles = []
     for k, (c, values) in enumerate(zip(MULTIPLES, maps, strict=True)):
         shade = style.INK if np.isinf(c) else colormaps["Blues"](0.35 + 0.6 * k / len(MULTIPLES))
-        ax.contour(axis, axis, values, levels=[LEVEL], colors=[shade], linewidths=1.6)
+        ax.contour(axis, axis, np.log(values / LEVEL), levels=[0.0], colors=[shade], linewidths=1.6)
         label = r"$\tau=\infty$: $n^*(p)$" if np.isinf(c) else rf"$\tau=10^{{{np.log10(c):.0f}}}\,\tau_{{\rm gen}}$"
         handles.append(Line2D([], [], color=shade, label=label))
         found[f"psi_n_at_{c:g}_tau_gen"] = [_crossing(axis, values[:, i]) for i in range(axis.size)]
@@ -95,7 +104,7 @@ def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
         getattr(ax, f"set_{which}scale")("log", base=2)
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
     ax.minorticks_off()
-    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$", ylim=(axis[0], 16 * axis[-1]), xlim=(axis[0], axis[-1]))
+    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$", ylim=(axis[0], 12 * axis[-1]), xlim=(axis[0], axis[-1]))
     style.tag(ax, "(e) random features: memorised below")
     return found
 
@@ -117,8 +126,8 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     rises = bool(np.all(np.diff(edge[np.isfinite(edge)]) >= 0))
     here = (
         f"Random features at ψ_p = {num(theory['psi_p'][at], 2)}: the boundary L_gen = {LEVEL:g} "
-        f"{'rises' if rises else 'does not rise steadily'} with τ, ψ_n = {listed([num(v, 2) for v in edge])} at τ/τ_gen = "
-        f"{listed([num(c) for c in MULTIPLES])}"
+        f"{'rises' if rises else 'does not rise steadily'} with τ, ψ_n = {listed([num(v, 2) for v in edge])} at "
+        f"τ/τ_gen = {listed([num(c) for c in MULTIPLES])}"
     )
     star = f"n*(p) by theory is {num(edge[-1] / theory['psi_p'][at], 2)} p, the paper's n = p"
     if "networks" not in x:

@@ -42,8 +42,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         mesh = _map(ax, psi_p, psi_n, values)
         style.tag(ax, rf"({letter}) $L_{{\rm gen}}$ at $\tau=10^{{{np.log10(tau):.0f}}}$")
     figure.colorbar(mesh, ax=axes[1], label=r"$L_{\rm gen}$", aspect=25, pad=0.02)
-    look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), mean and "
-              f"standard deviation. Maps: white line: L_gen = {LEVEL:g}, dotted: n = p.")  # fmt: skip
+    look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), "
+                      f"mean and standard deviation. Maps: white line: L_gen = {LEVEL:g}, dotted: n = p.")  # fmt: skip
     numbers = _numbers(cases) | {"boundary": _boundary(psi_p, psi_n, maps)}
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "d": d, "seeds": seeds, "map_tau": MAP_TAU, "map_psi": psi_n,
               "code": [finite.code(), diagram.code()]}  # fmt: skip
@@ -77,7 +77,7 @@ def _map(ax: Axes, psi_p: np.ndarray, psi_n: np.ndarray, values: np.ndarray) -> 
     """L_gen over (psi_p, psi_n), logarithmic colours."""
     mesh = ax.pcolormesh(psi_p, psi_n, np.maximum(values, 1e-12), norm=LogNorm(1e-3, 1e1), cmap="cividis",
                          shading="nearest", rasterized=True)  # fmt: skip
-    ax.contour(psi_p, psi_n, values, levels=[LEVEL], colors="white", linewidths=1.3)
+    ax.contour(psi_p, psi_n, np.log(values / LEVEL), levels=[0.0], colors="white", linewidths=1.3)
     ax.plot(psi_p, psi_p, ":", color="white", linewidth=0.9)
     ax.set_ylim(psi_n[0], psi_n[-1])
     for which in ("x", "y"):
@@ -107,6 +107,7 @@ def _numbers(cases: list[finite.Case]) -> dict[str, Any]:
 
     mem = each(lambda c: ob.tau_mem(c.tau, c.theory.train, c.theory.test).value)
     runs = np.array([[ob.tau_mem(c.tau, a, b).value for a, b in zip(c.train, c.test, strict=True)] for c in cases])
+    onset = each(lambda c: ob.crossing(c.tau, np.asarray(c.theory.gap), LEVEL).value)
     spectral = each(lambda c: float(c.scales.tau_mem))
     return {
         "psi_n": n, "min_score_error": each(lambda c: float(np.min(c.theory.score_error))),
@@ -115,15 +116,16 @@ def _numbers(cases: list[finite.Case]) -> dict[str, Any]:
         "train_inf": each(lambda c: float(c.theory.train[-1])), "test_inf": each(lambda c: float(c.theory.test[-1])),
         "exponent_theory": ob.fit_exponent(n, mem).value, "exponent_runs": ob.fit_exponent(n, runs),
         "exponent_spectral": ob.fit_exponent(n, spectral).value, "agreement": finite.agreement(cases),
-        "collapse_ratio": mem / spectral,
+        "collapse_ratio": mem / spectral, "onset_theory": onset, "onset_exponent": ob.fit_exponent(n, onset).value,
     }  # fmt: skip
 
 
 def _here(x: dict[str, Any]) -> str:
     edges = [num(v) for v in x["boundary"].values()][1:]
     return (
-        f"Lowest test loss at τ = {span(x['tau_gen_theory'])}, half of the gap at τ = {span(x['tau_mem_theory'])}; lowest "
-        f"score error {listed([num(v) for v in x['min_score_error']])}; L_gen = {LEVEL:g} is reached at ψ_n = {edges[1]} "
+        f"Lowest test loss at τ = {span(x['tau_gen_theory'])}, half of the gap at τ = {span(x['tau_mem_theory'])}; "
+        f"lowest score error {listed([num(v) for v in x['min_score_error']])}; L_gen = {LEVEL:g} is reached at ψ_n = "
+        f"{edges[1]} "
         f"(τ = 10³) and {edges[3]} (τ = 10⁴) for ψ_p = 64."
     )
 
@@ -131,7 +133,9 @@ def _here(x: dict[str, Any]) -> str:
 def _differs(x: dict[str, Any], d: int) -> str:
     ratio = x["collapse_ratio"]
     return (
-        f"τ_mem grows like n^{num(x['exponent_theory'])} (theory; networks {num(x['exponent_runs'].value)}), the paper's "
-        f"ψ_p/(Δ_t λ_min) like n^{num(x['exponent_spectral'])}; so the collapse is within a factor {span(ratio)}. Networks "
+        f"τ_mem grows like n^{num(x['exponent_theory'], 2)} by half of the gap (networks "
+        f"{num(x['exponent_runs'].value, 2)}), "
+        f"n^{num(x['onset_exponent'], 2)} by L_gen = {LEVEL:g}, n^{num(x['exponent_spectral'], 2)} by the paper's "
+        f"ψ_p/(Δ_t λ_min): half gap over the latter is {span(ratio)}. Networks "
         f"at d = {d} differ from theory by up to {percent(x['agreement']['test_relative'])} in the test loss."
     )

@@ -11,13 +11,13 @@ from paper_figs import look, samples, trained
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.memorization import wilson
-from rfscore.plotting import style
 from rfscore.reproduce.short import num, percent
 
 NAME = "fig06_samples"
 TITLE = "generated digits before and after memorisation, with their nearest training images"
 PAPER = (
-    "CelebA, n = 1024, W = 32: at τ = 190 000 new faces (FID 35.1, f_mem 0 %), at 1.62 million 47.2 % copies of training "
+    "CelebA, n = 1024, W = 32: at τ = 190 000 new faces (FID 35.1, f_mem 0 %), at 1.62 million 47.2 % copies of "
+    "training "
     "images."
 )
 SHOWN = 12
@@ -38,9 +38,16 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         names += [rf"$\tau$ = {step}", "nearest"]
     for ax, name in zip(axes[:, 0], names, strict=True):
         ax.text(-0.01, 0.5, name, transform=ax.transAxes, ha="right", va="center", fontsize=8)
-    look.note(figure, f"Digits 8x8, U-Net W = 8, n = {sheet.n}, Adam (paper: CelebA 32x32, W = 32, n = 1024, SGD). Framed: "
+    look.note(figure, f"Digits 8x8, U-Net W = 8, n = {sheet.n}, Adam (paper: CelebA 32x32, W = 32, n = 1024, SGD). "
+                      "Framed: "
               "memorised, the nearest training image is three times as near as the second.")  # fmt: skip
-    inputs = {"run": sheet.name, "n": sheet.n, "steps": sheet.steps, "samples": sheet.ratio.shape[1], "gap": samples.GAP}
+    inputs = {
+        "run": sheet.name,
+        "n": sheet.n,
+        "steps": sheet.steps,
+        "samples": sheet.ratio.shape[1],
+        "gap": samples.GAP,
+    }
     return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers)))
 
 
@@ -69,6 +76,7 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     falls = second < first
     broken = " and ".join(percent(float(v)) for v in x["saturated"])
     return here, (
-        f"{broken} of the samples are black or white noise, the network is that small; the Fréchet distance {'still falls' if falls else 'rises'} from {num(first)} to {num(second)} between the two "
+        f"{broken} of the samples are black or white noise, the network is that small; the Fréchet distance "
+        f"{'still falls' if falls else 'rises'} from {num(first)} to {num(second)} between the two "
         "(EfficientNet features, not FID), where the paper's FID is flat from τ_gen on."
     )

@@ -17,7 +17,9 @@ from rfscore.unet.summary import RunSummary
 
 NAME = "fig07_optimiser"
 TITLE = "trained networks with full batches, and with Adam"
-PAPER = "With full batches (n to 512) τ_mem still grows like n; with Adam (W = 64) both phases stay and come much earlier."
+PAPER = (
+    "With full batches (n to 512) τ_mem still grows like n; with Adam (W = 64) both phases stay and come much earlier."
+)
 
 
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
@@ -31,9 +33,13 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         style.tag(ax, title)
     texts = [f"({letter}) {trained.describe(x[1])}." for letter, x in zip("ab", chosen, strict=True) if x is not None]
     look.note(figure, " ".join([*texts, "Paper: CelebA, (a) SGD, (b) Adam with W = 64."]))
-    numbers = {key: trained.numbers(x[1]) for key, x in zip(("full_batch", "adam"), chosen, strict=True) if x is not None}
+    numbers = {
+        key: trained.numbers(x[1]) for key, x in zip(("full_batch", "adam"), chosen, strict=True) if x is not None
+    }
     inputs = {key: trained.inputs(*x) for key, x in zip(("full_batch", "adam"), chosen, strict=True) if x is not None}
-    return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers, inputs)))
+    return job.leave(
+        NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers, inputs))
+    )
 
 
 def _full(run: RunSummary) -> bool:
@@ -70,7 +76,9 @@ def _sentences(numbers: dict[str, Any], inputs: dict[str, Any]) -> tuple[str, st
     for key, x in numbers.items():
         fit, mem = x["fits"]["tau_mem"], x["times"]["tau_mem"]["value"]
         name = "full batch" if key == "full_batch" else "Adam"
-        parts.append(f"{name} (n = {listed([str(n) for n in x['n']])}): f_mem passes 5 % at τ = {listed([num(v) for v in mem])}")
+        parts.append(
+            f"{name} (n = {listed([str(n) for n in x['n']])}): f_mem passes 5 % at τ = {listed([num(v) for v in mem])}"
+        )
         exponent = f"exponent {num(fit.gamma, 2)}" if fit.used > 1 else "no exponent"
         differs.append(f"{name}: {exponent} over {fit.used} runs, {fit.left_out} not reached")
     optimisers = {str(x["facts"].get("optimizer")) for x in inputs.values()}

@@ -18,7 +18,8 @@ from rfscore.unet.summary import RunSummary
 NAME = "fig09_mixture"
 TITLE = "Gaussian mixture, d = 8: KL divergence and memorised fraction against training"
 PAPER = (
-    "KL falls to about 0 at a τ_gen that does not depend on n, with f_mem = 0; both rise at τ_mem ∝ n (left, W = 128) and "
+    "KL falls to about 0 at a τ_gen that does not depend on n, with f_mem = 0; both rise at τ_mem ∝ n (left, W = "
+    "128) and "
     "∝ 1/W (right, n = 2048)."
 )
 
@@ -35,13 +36,15 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     for ax, letter, what in zip(axes.T.flat, "abcd", ("KL divergence", "memorised fraction") * 2, strict=True):
         shown = f"W = {left[0].width}" if letter in "ab" else f"n = {right[0].n}" if right else "several W"
         style.tag(ax, f"({letter}) {what}, {shown}")
-    look.note(figure, f"Networks: {trained.describe(left)} (paper: full-batch SGD, up to 4 million steps, n to 4096). KL by the "
-              "paper's entropy formula.")  # fmt: skip
+    look.note(figure, f"Networks: {trained.describe(left)} (paper: full-batch SGD, up to 4 million steps, n to "
+                      "4096). KL by the paper's entropy formula.")  # fmt: skip
     numbers: dict[str, Any] = {"by_n": trained.numbers(left, "kl") | _kl_numbers(left)}
     if right:
         numbers["by_width"] = trained.numbers(right, "kl") | _kl_numbers(right)
     row = Row(PAPER, *_sentences(numbers))
-    return job.leave(NAME, figure, title=TITLE, inputs=trained.inputs(experiment, [*left, *right]), numbers=numbers, row=row)
+    return job.leave(
+        NAME, figure, title=TITLE, inputs=trained.inputs(experiment, [*left, *right]), numbers=numbers, row=row
+    )
 
 
 def _by_width(runs: list[RunSummary]) -> list[RunSummary]:
@@ -88,7 +91,11 @@ def _sentences(numbers: dict[str, Any]) -> tuple[str, str]:
         f"{listed([num(v) for v in gen])}; f_mem passes 5 % at τ = {listed([num(v) for v in mem])}."
     )
     fit = x["fits"]["tau_mem"]
-    law = f"τ_mem ~ n^{num(fit.gamma, 2)} over {fit.used} runs ({fit.left_out} not reached)" if fit.used > 1 else "no exponent"
+    law = (
+        f"τ_mem ~ n^{num(fit.gamma, 2)} over {fit.used} runs ({fit.left_out} not reached)"
+        if fit.used > 1
+        else "no exponent"
+    )
     wide = ""
     if "by_width" in numbers:
         beta = numbers["by_width"]["fits"]["tau_mem"].beta

@@ -17,7 +17,10 @@ from rfscore.reproduce.short import listed, num
 
 NAME = "fig13_score"
 TITLE = "lowest score error against ψ_n, ψ_p = 32, t = 0.01"
-PAPER = "The lowest score error over τ falls like a power of ψ_n with exponent about -0.59 (10 runs, bars 3 standard deviations)."
+PAPER = (
+    "The lowest score error over τ falls like a power of ψ_n with exponent about -0.59 (10 runs, bars 3 standard "
+    "deviations)."
+)
 PSI_N, PSI_P, T, ETA = (4.0, 8.0, 16.0, 32.0), 32.0, 0.01, 0.59
 DENSE = np.geomspace(2.0, 64.0, 31) * (1 + 1e-6)
 
@@ -44,8 +47,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     b.legend(loc="lower left")
     style.tag(a, "(a) score error along training")
     style.tag(b, "(b) its lowest value")
-    look.note(figure, f"Lines: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 10, d = 100); bars: (a) one, "
-              "(b) three standard deviations.")  # fmt: skip
+    look.note(figure, f"Lines: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 10, d = 100); "
+                      "bars: (a) one, (b) three standard deviations.")  # fmt: skip
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "d": d, "seeds": seeds, "code": finite.code()}
     return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers, d)))
 
@@ -82,6 +85,6 @@ def _sentences(x: dict[str, Any], d: int) -> tuple[str, str]:
     drift = float(np.ptp(local))
     verdict = "no clean power law" if drift > 0.05 else "a power law within 0.05"
     return here, (
-        f"{num(abs(x['exponent_theory']) - ETA, 2)} from the paper's 0.59; but {verdict}: the local exponents of the theory "
-        f"are {listed([num(v, 2) for v in local])}."
+        f"{num(abs(x['exponent_theory']) - ETA, 2)} from the paper's 0.59; but {verdict}: the local exponents of the "
+        f"theory are {listed([num(v, 2) for v in local])}."
     )

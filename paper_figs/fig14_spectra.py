@@ -32,12 +32,12 @@ def _sentences(found: list[dict[str, Any]], d: int) -> tuple[str, str]:
     features, twin = (listed([num(x[f"cdf_distance_{kind}"], 2) for x in found])
                       for kind in ("features", "gaussian_equivalent"))  # fmt: skip
     here = (
-        f"The population bulk goes from {' to '.join(bulks)}; at d = {d} the largest distance of the distributions above "
-        f"the lowest bulk is {features} for the features, {twin} for their Gaussian equivalent."
+        f"The population bulk goes from {' to '.join(bulks)}; at d = {d} the largest distance of the distributions "
+        f"above the lowest bulk is {features} for the features, {twin} for their Gaussian equivalent."
     )
     law = listed([percent(abs(x["law_sample_edges"][0] / x["sample_edges"][0] - 1)) for x in found])
     lowest = sum("lowest" in x["bulks"] for x in found)
     return here, (
-        f"The left edge of the large-ψ sample bulk (which sets τ_mem) is off by {law}; {lowest} of {len(found)} spectra "
-        "have a lowest bulk of d eigenvalues that Theorem 3.2 does not separate."
+        f"The left edge of the large-ψ sample bulk (which sets τ_mem) is off by {law}; {lowest} of {len(found)} "
+        "spectra have a lowest bulk of d eigenvalues that Theorem 3.2 does not separate."
     )

@@ -46,7 +46,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     b.set(xscale="log", xlabel=r"$\tau/n$", ylabel=r"$L_{\rm gen}$ / its value at the minimum of $L_{\rm train}$")
     style.tag(a, "(a) test and training loss")
     style.tag(b, r"(b) gap against $\tau/n$")
-    look.note(figure, f"Networks only (no theory of Adam): {seeds} per psi_n, d = {d}, psi_p = {psi_p:g} (paper: d = 100, "
+    look.note(figure, f"Networks only (no theory of Adam): {seeds} per psi_n, d = {d}, psi_p = {psi_p:g} (paper: d = "
+                      "100, "
               f"psi_p = 64), exact gradients, learning rate {RATE:g}; bands: range over networks.")  # fmt: skip
     numbers = _numbers(runs, final, d)
     inputs = {"psi_n": psi_n, "psi_p": psi_p, "t": T, "d": d, "seeds": seeds, "steps": steps, "learning_rate": RATE,
@@ -90,23 +91,24 @@ def _numbers(runs: dict[float, Any], final: dict[float, Any], d: int) -> dict[st
         for v, (step, train, test) in runs.items()
     ]
     gen = [[ob.tau_gen(step, y).value for y in test] for step, _, test in runs.values()]
-    known = bool(np.all(np.isfinite(times)))
+    mem = np.array(times)
     return {
-        "psi_n": psi_n, "n": psi_n * d, "share_of_final_gap": share, "tau_mem": np.array(times), "tau_gen": np.array(gen),
-        "exponent": ob.fit_exponent(psi_n, np.array(times)), "local_exponents": ob.local_slopes(psi_n, np.array(times)).slope,
-        "all_reached": known,
+        "psi_n": psi_n, "n": psi_n * d, "share_of_final_gap": share, "tau_mem": mem, "tau_gen": np.array(gen),
+        "exponent": ob.fit_exponent(psi_n, mem), "local_exponents": ob.local_slopes(psi_n, mem).slope,
+        "all_reached": bool(np.all(np.isfinite(mem))),
     }  # fmt: skip
 
 
 def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     mem, gen, fit = np.nanmean(x["tau_mem"], 1), np.nanmean(x["tau_gen"], 1), x["exponent"]
     here = (
-        f"The test loss is lowest after {num(gen.min())} to {num(gen.max())} steps; a tenth of the final gap is reached "
-        f"after {listed([num(v) for v in mem])} steps for n = {listed([f'{v:g}' for v in x['n']])}: exponent "
+        f"The test loss is lowest after {num(gen.min())} to {num(gen.max())} steps; a tenth of the final gap is "
+        f"reached after {listed([num(v) for v in mem])} steps for n = {listed([f'{v:g}' for v in x['n']])}: exponent "
         f"{num(fit.value)} (95 % interval {num(fit.interval[0])} to {num(fit.interval[1])})."
     )
     proportional = fit.interval[0] <= 1.0 <= fit.interval[1]
     return here, (
         f"{'Compatible with τ_mem ∝ n' if proportional else 'Not proportional to n'}; the local exponents go "
-        f"{listed([num(v, 2) for v in x['local_exponents']])}. Adam's step size, which the paper does not give, sets the unit."
+        f"{listed([num(v, 2) for v in x['local_exponents']])}. Adam's step size, which the paper does not give, sets "
+        "the unit."
     )

@@ -109,5 +109,7 @@ def agreement(found: list[Case]) -> dict[str, float]:
     return {
         "train_absolute": max(float(np.max(abs(c.train.mean(0) - c.theory.train))) for c in found),
         "test_relative": max(float(np.max(abs(c.test.mean(0) / c.theory.test - 1.0))) for c in found),
-        "score_error_relative": max(float(np.max(abs(c.score_error.mean(0) / c.theory.score_error - 1))) for c in found),
+        "score_error_relative": max(
+            float(np.max(abs(c.score_error.mean(0) / c.theory.score_error - 1))) for c in found
+        ),
     }

@@ -73,7 +73,13 @@ class Job:
         """
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-        facts = {"status": "made", "size": self.pick("small", "paper"), "inputs": inputs, "numbers": numbers, "row": row}
+        facts = {
+            "status": "made",
+            "size": self.pick("small", "paper"),
+            "inputs": inputs,
+            "numbers": numbers,
+            "row": row,
+        }
         self._record(name, title, facts | {"picture_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
         return write_bytes(self.out / f"{name}.png", buffer.getvalue())
 

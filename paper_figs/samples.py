@@ -91,7 +91,9 @@ def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Pat
     grey = {key: np.rint(255 * np.stack(rows[key])).astype(np.uint8) for key in ("samples", "nearest")}
     train = np.rint(255 * data.images(data.train[:count])).astype(np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **grey, train=train, ratio=np.stack(rows["ratio"]), steps=np.array(steps), n=config.data.n)
+    np.savez_compressed(
+        buffer, **grey, train=train, ratio=np.stack(rows["ratio"]), steps=np.array(steps), n=config.data.n
+    )
     FOLDER.mkdir(exist_ok=True)
     return write_bytes(FOLDER / f"{config.name}.npz", buffer.getvalue())
 

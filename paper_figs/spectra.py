@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -62,14 +63,16 @@ def picture(found: list[Spectrum], titles: list[str], d: int) -> Figure:
         _near_zero(look.inset(ax, (0.42, 0.5, 0.56, 0.46), r"$\lambda$", r"$\rho$"), one)
         style.tag(ax, title)
     axes[0, 0].set_ylabel(r"density $\rho(\lambda)$")
-    handles = [Patch(color=colour, alpha=0.5, label=f"{name} bulk") for name, colour in _COLOURS.items()]
+    handles: list[Artist] = [Patch(color=colour, alpha=0.5, label=f"{name} bulk") for name, colour in _COLOURS.items()]
     handles += [look.dash("theory", "-"), look.dash("Gaussian equivalent", ":"),
                 Line2D([], [], color=style.ATOM, linewidth=1.6, label="atom (theory)")]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=6, columnspacing=1.2)
     count = len(found[0].lam)
-    drawn_ones = f"one matrix U of tanh features at d = {d}" if count == 1 else f"{count} matrices U of tanh features at d = {d}"
-    look.note(figure, f"Lines: Theorem 3.1. Histograms: {drawn_ones} (paper: one, d = 100); dotted: the matrix the theorem "
-              "describes, at the same d. Insets: near zero, cut at the top.")  # fmt: skip
+    drawn_ones = (
+        f"one matrix U of tanh features at d = {d}" if count == 1 else f"{count} matrices U of tanh features at d = {d}"
+    )
+    look.note(figure, f"Lines: Theorem 3.1. Histograms: {drawn_ones} (paper: one, d = 100); dotted: the matrix the "
+                      "theorem describes, at the same d. Insets: near zero, cut at the top.")  # fmt: skip
     return figure
 
 
@@ -126,7 +129,8 @@ def numbers(found: Spectrum) -> dict[str, Any]:
         "atom": {"location": atom[0], "mass": atom[1]},
         "drawn_masses": counts, "drawn_masses_note": "the first includes the atom",
         "drawn_population_edges": [lam[top].min(), lam.max()], "drawn_sample_high": lam[~top].max(),
-        "cdf_distance_features": _distance(found, lam), "cdf_distance_gaussian_equivalent": _distance(found, found.twin),
+        "cdf_distance_features": _distance(found, lam),
+        "cdf_distance_gaussian_equivalent": _distance(found, found.twin),
         "law_sample_edges": found.law.sample_edges, "law_population_edges": found.law.population_edges,
     }  # fmt: skip
 

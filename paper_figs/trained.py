@@ -149,8 +149,10 @@ def describe(runs: Sequence[RunSummary]) -> str:
     widths = sorted({run.width for run in runs})
     return (
         f"{run.facts.get('data', 'data')}, W = {', '.join(map(str, widths))} ({run.facts.get('parameters', '?')} "
-        f"parameters{' and others' if len(widths) > 1 else ''}), {_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} "
-        f"{run.facts.get('learning_rate', '')}, batch {' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, "
+        f"parameters{' and others' if len(widths) > 1 else ''}), "
+        f"{_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} "
+        f"{run.facts.get('learning_rate', '')}, batch "
+        f"{' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, "
         f"{run.facts.get('samples', '?')} samples a step"
     )
 
@@ -163,7 +165,8 @@ def inputs(experiment: str, runs: Sequence[RunSummary]) -> dict[str, Any]:
 
 def loss_key() -> list[Line2D]:
     """Which line is test, which training."""
+    looks: tuple[tuple[str, Any, str], ...] = (("test", "-", style.INK), ("training", "--", "white"))
     return [
         Line2D([], [], color=style.INK, marker="o", markersize=2.8, linestyle=dash, label=label, markerfacecolor=face)
-        for label, dash, face in (("test", "-", style.INK), ("training", "--", "white"))
+        for label, dash, face in looks
     ]
