@@ -88,8 +88,8 @@ def sentence(accepted: Accepted) -> str:
         whose = "the paper" if name == "bonnaire2025" else "its neighbours"
         be = ["is" if x == 1 else "are" for x in n]
         return (
-            f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, {n[2]} {be[2]} not, "
-            f"and {n[3]} cannot be tested here."
+            f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, "
+            f"{n[2]} {be[2]} not, and {n[3]} cannot be tested here."
         )
 
     return " ".join(part(name, rows) for name, rows in accepted.items())

@@ -73,7 +73,7 @@ class Paper:
 
 
 def _claim(name: str, row: dict[str, Any]) -> Claim:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     for key in ("sentence", "how", "tolerance", "beyond"):
         fields[key] = " ".join(str(fields.get(key, "")).split())
     try:

@@ -1,4 +1,4 @@
-"""The page a referee could be handed: summary, index with filters that need no script, and every claim with its numbers."""
+"""The page a referee could be handed: summary, index with filters, and every claim with its numbers."""
 
 from __future__ import annotations
 
@@ -99,9 +99,7 @@ def _pictures(folder: RunFolder, results: Sequence[Result]) -> dict[str, list[by
     wanted = {name for r in results for name in r.claim.figures}
     found = {}
     for name in sorted(wanted):
-        files = [
-            p for p in sorted((ROOT / "paper_figs").glob(f"{name}*.png")) if p.stem == name or p.stem[len(name)] == "_"
-        ]
+        files = [*(ROOT / "paper_figs").glob(f"{name}.png"), *sorted((ROOT / "paper_figs").glob(f"{name}_*.png"))]
         if files:
             found[name] = [path.read_bytes() for path in files]
     return found

@@ -52,9 +52,11 @@ fieldset label {{ margin-right: 1rem; white-space: nowrap; cursor: pointer; }}
 a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
 .shot img {{ max-height: 24rem; }}
 @media (max-width: 600px) {{
-  .tiles {{ grid-template-columns: repeat(2, 1fr); }} .index .where {{ display: none; }}
-  .numbers thead {{ display: none; }} .numbers tr {{ display: block; border-bottom: 1px solid var(--line); padding: .3rem 0; }}
-  .numbers td, .numbers td:first-child {{ display: block; width: auto; border: 0; padding: .05rem 0; white-space: normal; }}
+  .tiles {{ grid-template-columns: repeat(2, 1fr); }}
+  .index .where, :is(.index, .numbers) thead {{ display: none; }}
+  :is(.index, .numbers) tr {{ display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; }}
+  :is(.index, .numbers) td, :is(.index, .numbers) td:first-child {{ display: block; width: auto; border: 0;
+    padding: .05rem 0; white-space: normal; }}
   .numbers td:nth-child(2)::before {{ content: "measured "; color: var(--faint); }}
   .numbers td:nth-child(3):not(:empty)::before {{ content: "must be "; color: var(--faint); }}
   .shot img {{ width: 100%; min-height: 0; max-height: none; }}
@@ -77,6 +79,13 @@ def _paper(name: str) -> Paper:
     return next(p for p in papers() if p.name == name)
 
 
+_HOW = (
+    "Every verdict is computed from the numbers printed below it: what was measured, its uncertainty, and the range in "
+    "which the statement puts it. “With a correction”: the printed statement was tried and failed, the corrected one "
+    "held. “Not testable here”: what would decide is missing, or the uncertainty is larger than the range."
+)
+
+
 def summary(results: Sequence[Result], changes: Sequence[Change]) -> Fragment:
     """Counts of each paper, how to read the page, and what changed against the accepted verdicts."""
     parts, lines = [], []
@@ -84,19 +93,15 @@ def summary(results: Sequence[Result], changes: Sequence[Change]) -> Fragment:
         mine = counts(r.verdict for r in results if r.paper == name)
         paper = _paper(name)
         tiles = "".join(f'<div class="tile {CLASSES[v]}"><b>{n}</b>{v.value}</div>' for v, n in mine.items())
-        parts.append(f"<p><strong>{html.escape(paper.title)}</strong><br><span class=meta>{html.escape(paper.reference)}"
-                     f"</span></p><div class=tiles>{tiles}</div>")  # fmt: skip
+        parts.append(f"<p><strong>{html.escape(paper.title)}</strong><br><span class=meta>")
+        parts.append(f"{html.escape(paper.reference)}</span></p><div class=tiles>{tiles}</div>")
         lines.append(f"**{paper.title}** ({paper.reference}): " + ", ".join(f"{n} {v.value}" for v, n in mine.items()))
-    how = (
-        "A verdict is computed: every number a check measures is printed below with its uncertainty and the range it had "
-        "to lie in, fixed beforehand. “With a correction”: the printed statement was tried and failed, the corrected one "
-        "held. “Not testable here”: what would decide is missing, or the uncertainty is larger than the range."
-    )
-    told = [f"{x.id}: {x.before.value if x.before else 'new'} → {x.now.value}" for x in changes]
-    note = "Changed against the accepted verdicts: " + "; ".join(told) + "." if told else (
-        "All verdicts are those accepted before.")  # fmt: skip
-    return Fragment("".join(parts) + f"<p>{how}</p><p class=meta>{html.escape(note)}</p>",
-                    "\n\n".join([*lines, how, note]))  # fmt: skip
+    told = [f"{x.id}: {x.before.value} → {x.now.value}" for x in changes if x.before is not None]
+    new = sum(x.before is None for x in changes)
+    note = f"Changed against the accepted verdicts: {'; '.join(told)}." if told else "No accepted verdict has changed."
+    note += f" {new} claims had none." if new else ""
+    return Fragment("".join(parts) + f"<p>{_HOW}</p><p class=meta>{html.escape(note)}</p>",
+                    "\n\n".join([*lines, _HOW, note]))  # fmt: skip
 
 
 def index(results: Sequence[Result]) -> Fragment:
@@ -151,36 +156,49 @@ def _links(r: Result, linked: Mapping[str, str], shown: Mapping[str, str]) -> st
     return f"<p class=links>{' · '.join(words)} · {r.seconds:.1f} s</p>"
 
 
+def _shots(r: Result, shown: dict[str, str], pictures: Mapping[str, list[bytes]]) -> str:
+    """Pictures of the claim that were not shown before; `shown` remembers where they are."""
+    parts = []
+    for name in r.claim.figures:
+        if name in pictures and name not in shown:
+            shown[name] = f"#figure-{name}"
+            data = [base64.b64encode(png).decode() for png in pictures[name]]
+            images = "".join(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{x}">' for x in data)
+            caption = f"<figcaption>{html.escape(name)}</figcaption>"
+            parts.append(f'<figure class=shot id="figure-{name}">{images}{caption}</figure>')
+    return "".join(parts)
+
+
 def _claim(
     r: Result, linked: Mapping[str, str], shown: dict[str, str], pictures: Mapping[str, list[bytes]]
 ) -> Fragment:
     claim = r.claim
-    numbers = "".join(_row(x) for x in r.evidence)
-    table = (f"<table class=numbers><thead><tr><th>measured</th><th>value</th><th>must be</th><th></th></tr></thead><tbody>"
-             f"{numbers}</tbody></table>" if numbers else "")  # fmt: skip
-    reason = f"<p class=small><strong>Why not:</strong> {inline(r.reason)}.</p>" if r.reason else ""
-    beyond = (
-        f"<p class=beyond><strong>The theory says more.</strong> {inline(claim.beyond)}</p>" if claim.beyond else ""
-    )
-    shots = []
-    for name in claim.figures:
-        if name in pictures and name not in shown:
-            shown[name] = f"#figure-{name}"
-            shots += [f'<figure class=shot id="figure-{name}"><img alt="{html.escape(name)}" src="data:image/png;base64,'
-                      f'{base64.b64encode(png).decode()}"><figcaption>{html.escape(name)}</figcaption></figure>'
-                      for png in pictures[name]]  # fmt: skip
-    body = (
-        f'<article class="claim {_classes(r)}" id="{claim.id}">{_badge(r.verdict)} <span class=place>{inline(claim.place)} · '
-        f"{claim.id}</span><h3>{inline(claim.sentence)}</h3><p class=small><strong>Check.</strong> {inline(claim.how)}</p>"
-        f"<p class=small><strong>Range.</strong> {inline(claim.tolerance)}</p>{reason}{table}{beyond}{''.join(shots)}"
-        f"{_links(r, linked, shown)}</article>"
-    )
+    head = "<thead><tr><th>measured</th><th>value</th><th>must be</th><th></th></tr></thead>"
+    rows = "".join(_row(x) for x in r.evidence)
+    parts = [
+        f'<article class="claim {_classes(r)}" id="{claim.id}">{_badge(r.verdict)}',
+        f"<span class=place>{inline(claim.place)} · {claim.id}</span><h3>{inline(claim.sentence)}</h3>",
+        f"<p class=small><strong>Check.</strong> {inline(claim.how)}</p>",
+        f"<p class=small><strong>Range.</strong> {inline(claim.tolerance)}</p>",
+        f"<p class=small><strong>Why not:</strong> {inline(r.reason)}.</p>" if r.reason else "",
+        f"<table class=numbers>{head}<tbody>{rows}</tbody></table>" if rows else "",
+        f"<p class=beyond><strong>The theory says more.</strong> {inline(claim.beyond)}</p>" if claim.beyond else "",
+        _shots(r, shown, pictures),
+        f"{_links(r, linked, shown)}</article>",
+    ]
+    return Fragment(" ".join(parts), _markdown(r))
+
+
+def _markdown(r: Result) -> str:
+    claim = r.claim
     lines = [f"### {claim.id}: {r.verdict.value}", f"{claim.place}. {claim.sentence}", f"Check: {claim.how}",
-             f"Range: {claim.tolerance}", *([f"Why not: {r.reason}."] if r.reason else [])]  # fmt: skip
-    lines.append("\n".join(
-        f"- {_FORMS[x.form]}{x.what}: {measured(x)}" + (f", must be {wanted(x)}: {'yes' if x.holds else 'NO'}" if wanted(x)
-                                                       else "") for x in r.evidence))  # fmt: skip
-    return Fragment(body, "\n\n".join([*lines, *([f"*More:* {claim.beyond}"] if claim.beyond else [])]))
+             f"Range: {claim.tolerance}"]  # fmt: skip
+    numbers = []
+    for x in r.evidence:
+        judged = f", must be {wanted(x)}: {'yes' if x.holds else 'NO'}" if wanted(x) else ""
+        numbers.append(f"- {_FORMS[x.form]}{x.what}: {measured(x)}{judged}")
+    more = [f"Why not: {r.reason}."] if r.reason else []
+    return "\n\n".join([*lines, *more, "\n".join(numbers), *([f"*More:* {claim.beyond}"] if claim.beyond else [])])
 
 
 def sections(

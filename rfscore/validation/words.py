@@ -51,14 +51,10 @@ def _short(value: float, grain: float = 0.0) -> str:
 def meta(results: Sequence[Result], lab: Lab, seconds: float) -> str:
     """What made the page."""
     found, state = versions(), git_state()
-    names = ", ".join(
-        f"{name} {found[name]}" for name in ("rfscore", "python", "numpy", "scipy", "jax") if found.get(name)
-    )
-    commit = (
-        ""
-        if state["commit"] is None
-        else f" Commit {state['commit'][:10]}{' with changes' if state['changed'] else ''}."
-    )
+    kept = ("rfscore", "python", "numpy", "scipy", "jax")
+    names = ", ".join(f"{name} {found[name]}" for name in kept if found.get(name))
+    changed = " with changes" if state["changed"] else ""
+    commit = "" if state["commit"] is None else f" Commit {state['commit'][:10]}{changed}."
     work = sum(r.seconds for r in results)
     return (
         f"{len(results)} claims, checked on {datetime.now(UTC):%Y-%m-%d} in {seconds / 60:.1f} minutes "

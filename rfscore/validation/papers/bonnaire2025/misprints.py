@@ -69,7 +69,8 @@ def gamma_square(lab: Lab) -> list[Comparison]:
     return [
         near("variance of a coordinate of x_t over Γ_t^2, Γ_t = e^-2t σ_x^2 + Δ_t", x.var() / value**2, 1.0, 0.02,
              error, "2 standard errors"),
-        near("the same, Γ_t^2 = e^-2t σ_x^2 + Δ_t", x.var() / value, 1.0, 0.02, error, "2 standard errors", "corrected"),
+        near("the same, Γ_t^2 = e^-2t σ_x^2 + Δ_t", x.var() / value, 1.0, 0.02, error, "2 standard errors",
+             "corrected"),
     ]  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def _gaussian_draw(lab: Lab, d: int, psi_n: float, psi_p: float) -> tuple[np.nda
 def traces_need_root_d(lab: Lab) -> list[Comparison]:
     """The last equation of Theorem 3.1, with r and s measured as printed and with W/sqrt d."""
     psi_n, psi_p, z = 2.0, 3.0, -0.05
-    rows: dict[str, dict[int, np.ndarray]] = {"printed": {}, "corrected": {}}
+    rows: dict[str, dict[int, float]] = {"printed": {}, "corrected": {}}
     for d in (60, 120, 240):
         u, w, c = _gaussian_draw(lab, d, psi_n, psi_p)
         inverse = np.linalg.inv(u - z * np.eye(len(u)))
@@ -111,7 +112,7 @@ def traces_need_root_d(lab: Lab) -> list[Comparison]:
             r = VARIANCE * s * scale
             inner = 1 + psi_p / psi_n * (c.a**2 * DECAY * r + c.v2 * q)
             terms = [psi_p * (c.s2 - z), psi_p * c.v2 / inner, (1 - psi_p) / q, -s * scale / q**2]
-            rows[form][d] = abs(sum(terms)) / max(map(abs, terms))
+            rows[form][d] = float(abs(sum(terms)) / max(map(abs, terms)))
     what = "last equation, relative residual of one draw at d = 240, {}"
     return [
         below(what.format("traces with W"), rows["printed"][240], 0.02),

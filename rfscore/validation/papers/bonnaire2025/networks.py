@@ -64,7 +64,7 @@ def _compared(lab: Lab, group: Group, quality: str = "test_loss") -> Compared:
 
 
 def _uncertainty(interval: tuple[float, float], scatter: float) -> float:
-    """The larger of half the measurement interval and the scatter of the runs about the law; inf when neither is known."""
+    """The larger of half the measurement interval and the scatter about the law; inf when neither is known."""
     known = [x for x in (0.5 * (interval[1] - interval[0]), scatter) if np.isfinite(x)]
     return max(known, default=np.inf)
 

@@ -67,9 +67,10 @@ def sampler_steps(lab: Lab) -> list[Comparison]:
         across = x - x.mean(axis=1, keepdims=True)
         ratio = (across**2).sum() / (7 * count)
         along = (x.sum(axis=1) ** 2).mean() / (8 * 9)
-        form = {"error": 2 * math.sqrt(2 / count), "source": "2 standard errors"}
-        found += [near(f"second moment along the means over its true value, {steps} steps", along, 1.0, 0.05, **form),
-                  near(f"the same across them, {steps} steps", ratio, 1.0, 0.05, **form)]  # fmt: skip
+        error = 2 * math.sqrt(2 / count)
+        for name, value in (("along the means", along), ("across them", ratio)):
+            what = f"second moment {name} over its true value, {steps} steps"
+            found.append(near(what, value, 1.0, 0.05, error, "2 standard errors"))
     return found
 
 
