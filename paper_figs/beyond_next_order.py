@@ -87,8 +87,8 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
         f"{num(at['population_low'], 2)} and {num(at['population_high'], 2)} %, the training loss by "
         f"{num(at['train_inf'], 2)} %."
     )
-    words = {"sample_low": "left and", "sample_high": "right edge of the sample bulk", "train_inf": "training loss",
-             "population_low": "lower and", "population_high": "upper edge of the population bulk"}  # fmt: skip
+    words = {"sample_low": "left edge of the sample bulk", "sample_high": "its right edge", "train_inf": "L_train(∞)",
+             "population_low": "lower edge of the population bulk", "population_high": "its upper edge"}  # fmt: skip
     powers = ", ".join(f"{word} {num(order[name], 2)}" for name, word in words.items())
     slow = [name for name, value in order.items() if value > -0.75]
     population = bool(slow) and all(name.startswith("population") for name in slow)

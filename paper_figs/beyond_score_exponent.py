@@ -66,6 +66,6 @@ def _sentences(slopes: dict[str, Any]) -> tuple[str, str]:
     ptp = float(np.ptp([_at(paper, v) for v in (4.0, 32.0)]))
     return here, (
         f"{'No power law' if ptp > 0.05 else 'A power law'}: it changes by {num(ptp, 2)} within the paper's range; "
-        "for ψ_p = "
-        f"1024 it is {listed([num(_at(wide, v), 2) for v in inside])} at ψ_n = {listed([f'{v:g}' for v in inside])}."
+        f"for ψ_p = 1024 it is {listed([num(_at(wide, v), 2) for v in inside])} at ψ_n = "
+        f"{listed([f'{v:g}' for v in inside])}."
     )

@@ -93,6 +93,6 @@ def _sentences(found: dict[float, Any]) -> tuple[str, str]:
     above = all(_at(x, psi_p, 0.25, "edge") > 1 + NEAR for psi_p, x in found.items())
     return here, (
         f"{'Faster than n' if above else 'Not everywhere faster than n'} at n = p/4 by the edge; the time at which "
-        "half of the "
-        f"gap is reached has exponents {listed([num(v, 2) for v in half])} there, the lowest bulk's edge {lowest}."
+        f"half of the gap is reached has exponents {listed([num(v, 2) for v in half])} there, the lowest bulk's edge "
+        f"{lowest}."
     )

@@ -62,7 +62,7 @@ def _floor() -> float:
 
 def _along_training(ax: Axes, cases: list[finite.Case]) -> None:
     tau = cases[0].tau[1:-1]
-    shown = [2.0**k for k in range(7)]
+    shown = [2.0**k for k in range(6)]
     for v in shown:
         ax.plot(tau, rf.loss_curves(rf.ScoreProblem(v, PSI_P, T), tau).test, color=style.psi_n_colour(v))
     for i, case in enumerate(cases):

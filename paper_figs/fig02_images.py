@@ -109,6 +109,5 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     spread = x["spread"].get("tau/n", float("nan"))
     return here, (
         f"{late}at equal f_mem the curves lie apart by a factor {num(spread)} along τ/n; τ_gen grows like "
-        f"n^{num(fit.gamma, 2)} "
-        "(the paper: constant)."
+        f"n^{num(fit.gamma, 2)} (the paper: constant)."
     )

@@ -127,9 +127,9 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     here = (
         f"Random features at ψ_p = {num(theory['psi_p'][at], 2)}: the boundary L_gen = {LEVEL:g} "
         f"{'rises' if rises else 'does not rise steadily'} with τ, ψ_n = {listed([num(v, 2) for v in edge])} at "
-        f"τ/τ_gen = {listed([num(c) for c in MULTIPLES])}"
+        f"τ/τ_gen = {listed(['∞' if np.isinf(c) else f'{c:g}' for c in MULTIPLES])}"
     )
-    star = f"n*(p) by theory is {num(edge[-1] / theory['psi_p'][at], 2)} p, the paper's n = p"
+    star = f"n*(p), if L_gen(∞) = {LEVEL:g} counts, is {num(edge[-1] / theory['psi_p'][at], 2)} p; the paper's is p"
     if "networks" not in x:
         return f"{here}.", f"Networks of several widths are not run here; {star}."
     net = x["networks"]

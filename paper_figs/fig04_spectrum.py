@@ -14,8 +14,7 @@ NAME = "fig04_spectrum"
 TITLE = "spectrum of U at ψ_p = 64, ψ_n = 8, t = 0.01, for Σ = I and for two variances"
 PAPER = (
     "Theorem 3.1 on the histogram of one matrix: a bulk of large eigenvalues at about 10 to 45, a first bulk and a "
-    "delta "
-    "peak at s²; with two variances the first bulk stays and the second changes."
+    "delta peak at s²; with two variances the first bulk stays and the second changes."
 )
 SIGMAS = {"isotropic": rf.Isotropic(1.0), "two_atoms": rf.Atoms([0.5, 1.5], [0.5, 0.5])}
 

@@ -125,8 +125,7 @@ def _here(x: dict[str, Any]) -> str:
     return (
         f"Lowest test loss at τ = {span(x['tau_gen_theory'])}, half of the gap at τ = {span(x['tau_mem_theory'])}; "
         f"lowest score error {listed([num(v) for v in x['min_score_error']])}; L_gen = {LEVEL:g} is reached at ψ_n = "
-        f"{edges[1]} "
-        f"(τ = 10³) and {edges[3]} (τ = 10⁴) for ψ_p = 64."
+        f"{edges[1]} (τ = 10³) and {edges[3]} (τ = 10⁴) for ψ_p = 64."
     )
 
 
@@ -134,8 +133,8 @@ def _differs(x: dict[str, Any], d: int) -> str:
     ratio = x["collapse_ratio"]
     return (
         f"τ_mem grows like n^{num(x['exponent_theory'], 2)} by half of the gap (networks "
-        f"{num(x['exponent_runs'].value, 2)}), "
-        f"n^{num(x['onset_exponent'], 2)} by L_gen = {LEVEL:g}, n^{num(x['exponent_spectral'], 2)} by the paper's "
-        f"ψ_p/(Δ_t λ_min): half gap over the latter is {span(ratio)}. Networks "
-        f"at d = {d} differ from theory by up to {percent(x['agreement']['test_relative'])} in the test loss."
+        f"{num(x['exponent_runs'].value, 2)}), n^{num(x['onset_exponent'], 2)} by L_gen = {LEVEL:g}, "
+        f"n^{num(x['exponent_spectral'], 2)} by the paper's ψ_p/(Δ_t λ_min): half gap over the latter is "
+        f"{span(ratio)}. Networks at d = {d} differ from theory by up to {percent(x['agreement']['test_relative'])} "
+        "in the test loss."
     )

@@ -17,8 +17,7 @@ NAME = "fig06_samples"
 TITLE = "generated digits before and after memorisation, with their nearest training images"
 PAPER = (
     "CelebA, n = 1024, W = 32: at τ = 190 000 new faces (FID 35.1, f_mem 0 %), at 1.62 million 47.2 % copies of "
-    "training "
-    "images."
+    "training images."
 )
 SHOWN = 12
 

@@ -19,8 +19,7 @@ NAME = "fig09_mixture"
 TITLE = "Gaussian mixture, d = 8: KL divergence and memorised fraction against training"
 PAPER = (
     "KL falls to about 0 at a τ_gen that does not depend on n, with f_mem = 0; both rise at τ_mem ∝ n (left, W = "
-    "128) and "
-    "∝ 1/W (right, n = 2048)."
+    "128) and ∝ 1/W (right, n = 2048)."
 )
 
 

@@ -95,7 +95,6 @@ def _differs(x: dict[str, Any]) -> str:
     better = np.ptp(np.log(x["tau_mem_over_lowest"])) < np.ptp(np.log(x["tau_mem_over_spectral"]))
     return (
         f"Read off the curves (half gap over lowest test loss) the exponents are {measured}. Measured τ_mem is "
-        f"{ratios[0]} "
-        f"times ψ_p/(Δ_t λ_min) of the sample bulk and {ratios[1]} times that of the lowest bulk: the "
+        f"{ratios[0]} times ψ_p/(Δ_t λ_min) of the sample bulk and {ratios[1]} times that of the lowest bulk: the "
         f"{'second' if better else 'first'} is the better collapse."
     )

@@ -150,10 +150,9 @@ def describe(runs: Sequence[RunSummary]) -> str:
     return (
         f"{run.facts.get('data', 'data')}, W = {', '.join(map(str, widths))} ({run.facts.get('parameters', '?')} "
         f"parameters{' and others' if len(widths) > 1 else ''}), "
-        f"{_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} "
-        f"{run.facts.get('learning_rate', '')}, batch "
-        f"{' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, "
-        f"{run.facts.get('samples', '?')} samples a step"
+        f"{_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} {run.facts.get('learning_rate', '')}, batch "
+        f"{' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, {run.facts.get('samples', '?')} samples "
+        "a step"
     )
 
 

@@ -1,4 +1,4 @@
-"""The figures of the paper: every one has a script, a record that is true to its picture, and sentences from numbers."""
+"""The figures of the paper: each has a script, a record that is true to its picture, and sentences from numbers."""
 
 from __future__ import annotations
 
@@ -133,7 +133,9 @@ def _run(n, width=8, optimizer="adam", top=0.5):
     tau = np.geomspace(10.0, 1e4, 13)
     columns = {"f_mem": top / (1 + (30 * n / tau) ** 4), "test_loss": np.log(tau / 300) ** 2 + 1,
                "train_loss": 1.0 / np.log(tau), "kl": np.log(tau / 400) ** 2}  # fmt: skip
-    return RunSummary(f"n{n}-W{width}", n, width, tau, columns, {"optimizer": optimizer, "batch": n, "chance_level": 0.0})
+    return RunSummary(
+        f"n{n}-W{width}", n, width, tau, columns, {"optimizer": optimizer, "batch": n, "chance_level": 0.0}
+    )
 
 
 def test_runs_of_one_width_and_optimiser_are_put_together(monkeypatch):
