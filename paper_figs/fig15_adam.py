@@ -89,7 +89,7 @@ def _final(job: Job, problem: rf.ScoreProblem, d: int, seeds: int) -> tuple[np.n
 def _numbers(runs: dict[float, Any], final: dict[float, Any], d: int) -> dict[str, Any]:
     """Times at which the gap reaches each of LEVELS, and half of its value at the minimum of the training loss."""
     psi_n = np.array(list(runs))
-    times: dict[str, list[list[float]]] = {f"gap_{level:g}": [] for level in LEVELS} | {"half_gap": []}
+    times: dict[str, list[list[float]]] = {name: [] for name in (*(f"gap_{level:g}" for level in LEVELS), "half_gap")}
     for v, (step, train, test) in runs.items():
         gaps, halves = test - train, 0.5 * (final[v][1] - final[v][0])
         for level in LEVELS:

@@ -16,10 +16,11 @@ def table(folder: Path = HERE) -> str:
     found = records(folder)
     for name in sorted(found, key=lambda name: (name.startswith("beyond"), name)):
         plain = found[name]
-        label = plain["id"].replace("fig", "Fig ").replace("Fig 0", "Fig ").replace("beyond_", "")
+        label = "Beyond:" if name.startswith("beyond") else plain["id"].replace("fig", "Fig ").replace("Fig 0", "Fig ")
         head = f"**{label}** {plain['title']}"
         if plain["status"] == "made":
-            head = f"[{head}]({name}.png) ({plain['size']} size; [numbers]({name}.json))"
+            picture = f'<a href="{name}.png"><img src="{name}.png" width="360" alt="{plain["title"]}"></a>'
+            head = f"{picture}<br>{head} ({plain['size']} size; [numbers]({name}.json))"
         cells = (head, *(plain["row"][key] for key in ("paper", "here", "differs")))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
