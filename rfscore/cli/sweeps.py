@@ -112,8 +112,8 @@ def _asked(
     import tomllib
 
     from rfscore.errors import InputError, bad
-    from rfscore.store import Store
     from rfscore.sweeps import Sweep, axes, read
+    from rfscore.sweeps.store import Store
 
     if file is not None:
         if values:
@@ -162,8 +162,8 @@ def _run(wanted: Sweep, out: Path, as_json: bool, **options: Any) -> None:
 
 def _estimate(wanted: Sweep, out: Path | None, workers: int | None, as_json: bool) -> None:
     from rfscore._plain import to_json
-    from rfscore.store import ASKED, Store
     from rfscore.sweeps import cost
+    from rfscore.sweeps.store import ASKED, Store
 
     wanted.check()
     points = wanted.points()
@@ -203,8 +203,8 @@ def status(
 def _status(path: Path, as_json: bool) -> None:
     from rfscore._plain import to_json
     from rfscore.cli import show
-    from rfscore.store import Store, statuses
     from rfscore.sweeps.spec import describe
+    from rfscore.sweeps.store import Store, statuses
 
     store = Store(path)
     wanted = store.sweep()
@@ -256,8 +256,8 @@ def plot(
 ) -> None:
     """Heat-maps (two axes) or lines (one) of a sweep; over psi_n and psi_p with the boundary n*(p) of memorisation."""
     from rfscore.errors import bad
-    from rfscore.store import Store
     from rfscore.sweeps import figure
+    from rfscore.sweeps.store import Store
 
     chosen = _named(at or [], "--at", "name=value, e.g. t=0.01")
     target = out or store / "diagram.png"

@@ -4,3 +4,4 @@ from rfscore.sweeps.engine import Progress as Progress
 from rfscore.sweeps.engine import run as run
 from rfscore.sweeps.spec import Sweep as Sweep
 from rfscore.sweeps.spec import read as read
+from rfscore.sweeps.store import Store as Store

@@ -11,10 +11,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from rfscore.errors import InputError, RfscoreError, bad
-from rfscore.store import RUNS, Journal, Store, statuses
 from rfscore.sweeps import cost
 from rfscore.sweeps.outcome import failed
 from rfscore.sweeps.spec import Sweep
+from rfscore.sweeps.store import RUNS, Journal, Store, statuses
 from rfscore.sweeps.work import Results, Task, one_thread, tasks, work
 
 if TYPE_CHECKING:

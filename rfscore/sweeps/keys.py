@@ -20,7 +20,7 @@ _SOURCES = {
     "finite": (*_SHARED, "finite/*.py", "sweeps/finite.py"),
     "network": (*_SHARED, "unet/*.py", "data/*.py", "sweeps/networks.py"),
 }
-_NOT_NUMBERS = {"output.py", "_provenance.py", "__main__.py", "store.py", "testing.py"}
+_NOT_NUMBERS = {"output.py", "_provenance.py", "__main__.py", "testing.py"}
 _LIBRARIES = ("numpy", "scipy", "jax", "jaxlib")
 
 

@@ -56,7 +56,8 @@ def tasks(sweep: Sweep, keys: list[str], wanted: set[str], runs: Path) -> list[T
 def one_thread() -> dict[str, str]:
     """The environment of a worker that computes on one thread; JAX reads its part when it starts."""
     blas = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
-    return {name: "1" for name in blas} | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {name: "1" for name in blas} | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} | quiet
 
 
 def work(task: Task) -> Results:

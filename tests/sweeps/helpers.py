@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from rfscore.store import Store
 from rfscore.sweeps import Sweep
+from rfscore.sweeps.store import Store
 
 #: Runs a sweep in a process of its own: `python -c DRIVER STORE SWEEP WORKERS`, resuming what is there.
 DRIVER = """
@@ -29,9 +29,9 @@ def finite(count: int = 6, d: int = 12, **fixed) -> Sweep:
                  {"psi_p": 6.0, "t": 0.1, "d": d, **fixed}, "finite", [10.0, 1e3])  # fmt: skip
 
 
-def start(sweep: Sweep, store: Path, workers: int = 0) -> subprocess.Popen:
+def start(sweep: Sweep, store: Path, workers: int = 0, code: str = DRIVER) -> subprocess.Popen:
     """A driver in a session of its own, so that it can be killed with all its workers."""
-    command = [sys.executable, "-c", DRIVER, str(store), json.dumps(sweep.plain()), str(workers)]
+    command = [sys.executable, "-c", code, str(store), json.dumps(sweep.plain()), str(workers)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.PIPE)
 

@@ -161,7 +161,7 @@ class Store:
 
     Example:
         >>> import tempfile
-        >>> from rfscore.store import Store
+        >>> from rfscore.sweeps.store import Store
         >>> from rfscore.sweeps import Sweep, run
         >>> sweep = Sweep({"psi_n": [2, 4]}, fixed={"psi_p": 4, "t": 0.1, "d": 8}, model="finite", tau=[10.0])
         >>> with tempfile.TemporaryDirectory() as scratch:
