@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import tomllib
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -86,11 +88,11 @@ class Lab:
         return {d: [self.draw(problem, d, i, features) for i in range(count)] for d, count in sizes.items()}
 
     def runs(self) -> list[RunSummary]:
-        """All committed summaries of network runs, by name."""
+        """All committed summaries of network runs, their facts completed by the experiment's name and guidance."""
 
         def work() -> list[RunSummary]:
             files = sorted(self.experiments.glob("*/summaries/*.json"))
-            return [RunSummary.load(path) for path in files if not path.name.endswith(".manifest.json")]
+            return [_of_experiment(path) for path in files if not path.name.endswith(".manifest.json")]
 
         found = self.once("runs", work)
         if not found:
@@ -98,6 +100,15 @@ class Lab:
                 "no run summaries found: they are in the repository, not in the installed package", runs=True
             )
         return found
+
+
+def _of_experiment(path: Path) -> RunSummary:
+    """A summary with what only its experiment's config.toml says."""
+    run, folder = RunSummary.load(path), path.parents[1]
+    config = folder / "config.toml"
+    table = tomllib.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    guidance = table.get("measurement", {}).get("guidance", 0.0)
+    return replace(run, facts={"guidance": guidance, **run.facts, "experiment": folder.name})
 
 
 def limit(rows: Mapping[int, Float[Array, "seeds k"]], power: float = 1.0) -> Limit:

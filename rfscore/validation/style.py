@@ -57,6 +57,7 @@ a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: under
   :is(.index, .numbers) tr {{ display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; }}
   :is(.index, .numbers) td, :is(.index, .numbers) td:first-child {{ display: block; width: auto; border: 0;
     padding: .05rem 0; white-space: normal; }}
+  .numbers td:nth-child(n+3) {{ display: inline; padding-right: .6rem; }}
   .numbers td:nth-child(2)::before {{ content: "measured "; color: var(--faint); }}
   .numbers td:nth-child(3):not(:empty)::before {{ content: "must be "; color: var(--faint); }}
   .shot img {{ width: 100%; min-height: 0; max-height: none; }}
@@ -130,7 +131,7 @@ def _row(x: Comparison) -> str:
     source = "" if x.error == 0 else f"<span class=src>{inline(x.source)}</span>"
     return (
         f"<tr{' class=extra' if x.form == 'more' else ''}><td>{_FORMS[x.form]}{inline(x.what)}</td>"
-        f"<td>{inline(measured(x).replace('-', '−'))}{source}</td><td>{inline(wanted(x).replace('-', '−'))}</td>"
+        f"<td>{inline(measured(x)).replace('-', '−')}{source}</td><td>{inline(wanted(x)).replace('-', '−')}</td>"
         f"<td>{cell}</td></tr>"
     )
 

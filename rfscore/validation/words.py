@@ -34,7 +34,7 @@ def wanted(x: Comparison) -> str:
     """Where the statement puts the value; "" when it says nothing."""
     if math.isfinite(x.low) and math.isfinite(x.high):
         centre, half = 0.5 * (x.low + x.high), 0.5 * (x.high - x.low)
-        return f"{_short(centre, half)} ± {num(half, 2)}"
+        return f"{_short(centre, half)} ± {_short(half)}"
     if math.isfinite(x.high):
         return f"≤ {_short(x.high)}"
     return f"≥ {_short(x.low)}" if math.isfinite(x.low) else ""

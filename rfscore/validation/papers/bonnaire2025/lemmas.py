@@ -81,22 +81,22 @@ def cross_matrix(lab: Lab) -> list[Comparison]:
 
 def operator_norm(lab: Lab) -> list[Comparison]:
     """Lemma C.5: ||U - U-tilde|| grows like psi_p and falls like psi_n^(-1/2), for p >> n >> d."""
-    d = 10
+    d = 16
 
     def norm(psi_n: float, psi_p: float, i: int) -> float:
         x = rfscore.finite.draw(rf.ScoreProblem(psi_n, psi_p, 0.1), d, lab.rng(d, 77, i))
         return float(np.abs(np.linalg.eigvalsh(x.U - x.U_test)).max())
 
-    psi_n, psi_p = np.array([8.0, 16.0, 32.0]), np.array([16.0, 32.0, 64.0])
-    by_n = np.array([[norm(n, 64.0, i) for n in psi_n] for i in range(10)])
-    by_p = np.array([[norm(8.0, p, 10 + i) for p in psi_p] for i in range(10)])
+    psi_n, psi_p = np.array([8.0, 16.0, 32.0]), np.array([8.0, 16.0, 32.0])
+    by_n = np.array([[norm(n, 32.0, i) for n in psi_n] for i in range(8)])
+    by_p = np.array([[norm(8.0, p, 10 + i) for p in psi_p] for i in range(8)])
     slopes = [np.array([slope(x, row) for row in rows]) for x, rows in ((psi_n, by_n), (psi_p, by_p))]
     errors = [2 * s.std(ddof=1) / np.sqrt(len(s)) for s in slopes]
-    source = "2 standard errors over 10 seeds"
+    source = "2 standard errors over 8 seeds"
     return [
         near("exponent in ψ_n", slopes[0].mean(), -0.5, 0.2, errors[0], source),
         near("exponent in ψ_p", slopes[1].mean(), 1.0, 0.2, errors[1], source),
-        more("largest |U − Ũ| √ψ_n/ψ_p", (by_n * np.sqrt(psi_n) / 64.0).max()),
+        more("largest |U − Ũ| √ψ_n/ψ_p", (by_n * np.sqrt(psi_n) / 32.0).max()),
     ]
 
 

@@ -31,27 +31,29 @@ class Group:
     name: str
     images: bool
     runs: tuple[RunSummary, ...]
+    guided: bool = False
 
 
 def _kind(run: RunSummary) -> tuple[str, ...]:
     facts = run.facts
-    return (str(facts.get("data", "?")).split(",")[0], str(facts.get("optimizer", "?")), str(facts.get("d", "?")),
-            str(facts.get("guidance") or facts.get("conditional") or ""))  # fmt: skip
+    words = (facts.get("data", "?"), facts.get("optimizer", "?"), facts.get("d", "?"), facts.get("guidance") or "",
+             facts.get("experiment", ""))  # fmt: skip
+    return (str(words[0]).split(",")[0], *map(str, words[1:]))
 
 
 def groups(
     lab: Lab, *, images: bool | None = None, where: Callable[[RunSummary], bool] = lambda run: True
 ) -> list[Group]:
-    """Groups of the committed runs."""
+    """Groups of the committed runs; asked for images or for the mixture, without the guided ones."""
     kinds: dict[tuple[str, ...], list[RunSummary]] = {}
     for run in lab.runs():
         if where(run):
             kinds.setdefault(_kind(run), []).append(run)
     found = [
-        Group(f"{data}, {optimizer}{', guided' if guided else ''}", data != "mixture", tuple(runs))
-        for (data, optimizer, _, guided), runs in sorted(kinds.items())
+        Group(f"{experiment}, {optimizer}{', guided' if guided else ''}", data != "mixture", tuple(runs), bool(guided))
+        for (data, optimizer, _, guided, experiment), runs in sorted(kinds.items())
     ]
-    return [g for g in found if images in (None, g.images)]
+    return [g for g in found if images is None or (g.images == images and not g.guided)]
 
 
 def _words(runs: Sequence[RunSummary]) -> str:
@@ -241,7 +243,7 @@ def full_batch(lab: Lab) -> list[Comparison]:
 
 def guided(lab: Lab) -> list[Comparison]:
     """Figure 10: classifier-free guidance."""
-    chosen = [g for g in groups(lab) if g.name.endswith("guided")]
+    chosen = [g for g in groups(lab) if g.guided]
     if not chosen:
         raise NotTestable("no run with guidance among the summaries")
     return [*_collapse(lab, chosen), *_exponents(lab, chosen, "tau_mem", 1.0, LINEAR)]

@@ -140,11 +140,3 @@ def variance_first(lab: Lab) -> list[Comparison]:
     ratio = times[:, 1] / times[:, 0]
     return [below("time to half along the directions of variance 1.8 over that along 0.2, draws (d = 20)", ratio.mean(),
                   1.0, 2 * ratio.std(ddof=1) / math.sqrt(3), "2 standard errors over 3 seeds")]  # fmt: skip
-
-
-def finite_noise(lab: Lab) -> list[Comparison]:
-    """Needs a finite number m of noise draws per sample, which the model of this version does not have."""
-    from rfscore.validation.evidence import NotTestable
-
-    fields = set(rf.ScoreProblem.__dataclass_fields__)
-    raise NotTestable(f"needs finitely many noise draws per sample; a problem of this version has {sorted(fields)}")

@@ -1,0 +1,78 @@
+"""`rfscore validate`: the page stands alone, the exit code tells, JSON is JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rfscore.cli import main
+from rfscore.validation import Verdict, expectations
+
+ONLY = ["--only", "mehler-sum", "--only", "schedule", "--only", "coefficients", "--only", "other-thresholds"]
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["validate", *words])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "out"
+    assert run(*ONLY, "--out", str(path)) == 0
+    return path
+
+
+def test_the_page_needs_no_script_and_nothing_from_elsewhere(folder: Path) -> None:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html and "http" not in re.sub(r'src="data:[^"]*"', "", html)
+    for target in re.findall(r'href="([^"#]+)', html):
+        assert (folder / target).is_file(), target
+    anchors = set(re.findall(r'id="([^"]+)"', html))
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= anchors
+
+
+def test_the_page_shows_every_claim_with_its_numbers(folder: Path) -> None:
+    html, markdown = ((folder / f"report.{x}").read_text(encoding="utf-8") for x in ("html", "md"))
+    results = json.loads((folder / "claims.json").read_text())["results"]
+    assert [r["claim"]["id"] for r in results] == ["coefficients", "other-thresholds", "schedule", "mehler-sum"] or {
+        r["claim"]["id"] for r in results
+    } == set(ONLY[1::2])
+    for r in results:
+        assert f'id="{r["claim"]["id"]}"' in html and f"### {r['claim']['id']}" in markdown
+        assert html.count("<tr") >= 4
+    assert "reproduced with a correction" in html and "not testable here" in html
+    assert not re.search(r"\b(nan|NaN|None)\b", re.sub(r'src="[^"]*"', "", html))
+
+
+def test_no_place_of_this_machine_is_written(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "manifest.json":
+            assert str(Path.home()) + "/" not in path.read_text(encoding="utf-8")
+
+
+def test_json_on_stdout_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--only", "schedule", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["results"][0]["verdict"] == "reproduced" and found["changes"] == []
+
+
+def test_the_exit_code_is_one_when_a_claim_that_held_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accepted = {"bonnaire2025": {"other-thresholds": Verdict.REPRODUCED}}
+    monkeypatch.setattr(expectations, "load", lambda *_: accepted)
+    assert run("--only", "other-thresholds") == 1
+    assert "REGRESSION: other-thresholds" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_ours_is_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    assert run("--only", "schedule", "--out", str(tmp_path)) == 2
+    assert "output folder" in capsys.readouterr().err and list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
