@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from rfscore.reproduce.page import Block, Fragment, Heading, Paragraph, inline
+from rfscore.reproduce.page import Block, Fragment, Paragraph, inline
 from rfscore.validation.evidence import Comparison, Verdict
 from rfscore.validation.expectations import Change, counts
 from rfscore.validation.paper import Paper, papers
@@ -20,7 +20,9 @@ _FILTERS = {"all": "all", "yes": "reproduced", "fix": "with a correction", "no":
             "open": "not testable here", "more": "theory says more"}  # fmt: skip
 _FORMS = {"printed": "", "corrected": "corrected: ", "more": "more: "}
 _HIDE = "".join(
-    f"main:has(#show-{key}:checked) :is(.claim,tr.row):not(.{key}){{display:none}}" for key in _FILTERS if key != "all"
+    f"main:has(#show-{key}:checked) :is(.claim,tr.row,h2.part):not(.{key}){{display:none}}"
+    for key in _FILTERS
+    if key != "all"
 )
 
 CSS = f"""
@@ -50,7 +52,7 @@ fieldset label {{ margin-right: 1rem; white-space: nowrap; cursor: pointer; }}
 .beyond {{ background: var(--tint); border-left: 4px solid #009e73; padding: .5rem .9rem; font-size: .92rem; }}
 .links {{ font: .78rem/1.7 system-ui, sans-serif; color: var(--faint); max-width: none; overflow-wrap: anywhere; }}
 a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
-.shot img {{ max-height: 24rem; }}
+.shot img {{ width: 100%; max-width: 46rem; margin-bottom: .6rem; }}
 @media (max-width: 600px) {{
   .tiles {{ grid-template-columns: repeat(2, 1fr); }}
   .index .where, :is(.index, .numbers) thead {{ display: none; }}
@@ -60,11 +62,12 @@ a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: under
   .numbers td:nth-child(n+3) {{ display: inline; padding-right: .6rem; }}
   .numbers td:nth-child(2)::before {{ content: "measured "; color: var(--faint); }}
   .numbers td:nth-child(3):not(:empty)::before {{ content: "must be "; color: var(--faint); }}
-  .shot img {{ width: 100%; min-height: 0; max-height: none; }}
+  .shot img {{ min-height: 0; max-height: none; }}
 }}
 @media print {{ fieldset {{ display: none; }} :is(.claim, tr.row) {{ display: revert !important; }}
   .badge, .tile {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }} .claim h3 {{ break-after: avoid; }}
-  .shot img {{ max-height: 15rem; }} }}
+  .shot img {{ width: 75%; }} .claim, table {{ break-inside: auto; }} tr, .beyond, .shot {{ break-inside: avoid; }}
+  body {{ font-size: 9.5pt; }} h2.part {{ display: revert !important; }} }}
 """
 
 
@@ -212,6 +215,8 @@ def sections(
     for r in results:
         if (r.paper, r.claim.section) != heading:
             heading = (r.paper, r.claim.section)
-            blocks.append(Heading(r.claim.section))
+            kinds = {c for x in results if (x.paper, x.claim.section) == heading for c in _classes(x).split()}
+            title = f'<h2 class="part {" ".join(sorted(kinds))}">{inline(r.claim.section)}</h2>'
+            blocks.append(Fragment(title, f"## {r.claim.section}"))
         blocks.append(_claim(r, linked, shown, pictures))
     return blocks or [Paragraph("No claim was checked.")]
