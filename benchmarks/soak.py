@@ -34,8 +34,8 @@ def full(file, text):
     if left[0] < -1:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return write(file, text[: len(text) // 2] if left[0] == -1 else text)
-import rfscore.sweeps.store as store
-store.os = type("Os", (), {{**vars(os), "write": staticmethod(full)}})
+import rfscore.sweeps.records as records
+records.os = type("Os", (), {{**vars(os), "write": staticmethod(full)}})
 """
 
 
@@ -56,9 +56,12 @@ class Soak:
     def fault(self, kind: str) -> None:
         """Make one fault, and check that all whole records have survived it."""
         before = set(Store(self.store).index().outcomes)
-        spent = {"driver killed": self._kill, "two drivers, one killed": self._two, "disk full": self._full,
-                 "all killed": lambda: self._kill(2), "worker killed": self._worker,
-                 "record damaged": self._damage, "record cut off": self._cut, "chunk damaged": self._chunk}[kind]()  # fmt: skip
+        makers: dict[str, Any] = {
+            "driver killed": self._kill, "two drivers, one killed": self._two, "disk full": self._full,
+            "all killed": lambda: self._kill(2), "worker killed": self._worker, "record damaged": self._damage,
+            "record cut off": self._cut, "chunk damaged": self._chunk,
+        }  # fmt: skip
+        spent = makers[kind]()  # how many records the fault itself destroyed
         after = set(Store(self.store).index().outcomes)
         self.lost += len(before - after) - (spent or 0)
         self.counts[kind] += 1

@@ -92,9 +92,11 @@ def cost_model(rows: list[dict[str, Any]], step: Callable[[str], None]) -> dict[
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The scaling table in Markdown, with the ratio to one worker on the same grid, and the estimate for a cluster."""
-    lines = ["| evaluated by | points | workers | seconds in all | of these, until the first result | points/s after it "
-             "| to 1 worker | ms of a core per point, start included |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    """The scaling table in Markdown, with the ratio to one worker, and the estimate for a cluster."""
+    lines = [
+        "| evaluated by | points | workers | seconds | until the first result | points/s after it | to 1 worker "
+        "| ms of a core per point, start included |", "|---|---|---|---|---|---|---|---|"
+    ]  # fmt: skip
     for r in rows:
         alone = next(x for x in rows if (x["what"], x["points"], x["workers"]) == (r["what"], r["points"], 1))
         lines.append(f"| {r['what']} | {r['points']} | {r['workers']} | {r['seconds']:.1f} | {r['start']:.1f} "

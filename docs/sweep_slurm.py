@@ -2,9 +2,9 @@
 
     pip install 'rfscore[cli,sweeps]' dask-jobqueue
     python sweep_slurm.py --dry-run                      # prints the job that would be submitted, submits nothing
-    python sweep_slurm.py --jobs 32 --out STORE          # on the login node, in tmux or in a small job of its own
+    python sweep_slurm.py --jobs 32 --out STORE          # on the login node, or in a small job
 
-The driver alone writes to STORE. Kill it, or let the jobs run into their time limit, and repeat the command: it goes on.
+The driver alone writes to STORE. Kill it, or let the jobs run out of time, and repeat the command: it goes on.
 """
 
 import argparse

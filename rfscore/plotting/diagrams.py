@@ -57,7 +57,7 @@ def heat_map(
     limits: tuple[float, float] | None = None,
     points: Scattered | None = None,
 ) -> None:
-    """A quantity over two axes; logarithmic colours where it is positive and spans more than a factor of 30.
+    """A quantity over two axes; logarithmic colours where it is positive and spans more than a factor of ten.
 
     Args:
         ax: axes to draw into.
@@ -73,7 +73,7 @@ def heat_map(
     shown = np.where(np.isfinite(values), values, np.nan)
     known = shown[np.isfinite(shown)]
     low, high = limits or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
-    wide = low > 0 and high > 30 * low
+    wide = low > 0 and high > 10 * low
     norm: Any = LogNorm(low, high) if wide else Normalize(low, high if high > low else low + 1.0)
     colours = colormaps["cividis"].with_extremes(bad=_UNKNOWN)
     image = ax.pcolormesh(x, y, shown.T, norm=norm, cmap=colours, shading="nearest", rasterized=True)
@@ -117,7 +117,14 @@ def boundaries(
         ax.plot(psi_n, psi_p, color="white", linestyle="-" if last else dashes[i % 3], linewidth=1.6, label=label)
     if legend:
         key = ax.legend(
-            loc="upper left", fontsize=7, frameon=True, facecolor=style.INK, framealpha=0.55, edgecolor="none"
+            loc="lower right",
+            ncols=2,
+            borderpad=0.2,
+            fontsize=7,
+            frameon=True,
+            facecolor=style.INK,
+            framealpha=0.55,
+            edgecolor="none",
         )
         for text in key.get_texts():
             text.set_color("white")
@@ -151,7 +158,7 @@ def lines(
             ax.plot(x, shown, color=colour, label=key or None)
     _axis(ax, "x", x, name)
     known = np.concatenate([y[np.isfinite(y)] for y in values.values()])
-    if known.size and known.min() > 0 and known.max() > 30 * known.min():
+    if known.size and known.min() > 0 and known.max() > 10 * known.min():
         ax.set_yscale("log")
     ax.set_ylabel(label)
     if len(values) > 1:

@@ -24,7 +24,7 @@ from rfscore.sweeps.spec import Sweep
 if TYPE_CHECKING:
     import xarray
 
-    from rfscore.sweeps.store import Index
+    from rfscore.sweeps.records import Index
 
 #: Points of one axis in one chunk.
 CHUNK = 256

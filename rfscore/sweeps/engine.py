@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from rfscore.errors import InputError, RfscoreError, bad
 from rfscore.sweeps import cost
 from rfscore.sweeps.outcome import failed
+from rfscore.sweeps.records import Journal
 from rfscore.sweeps.spec import Sweep
-from rfscore.sweeps.store import RUNS, Journal, Store, statuses
+from rfscore.sweeps.store import RUNS, Store
 from rfscore.sweeps.work import Results, Task, one_thread, tasks, work
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class _Driver:
         if store.others_at_work() > 1:  # another driver: start at the other end, and meet
             self.tasks.reverse()
         self.finished, self.start = 0, time.perf_counter()
+        self.state: dict[str, str] = dict.fromkeys(self.keys, "pending")
+        self.counts, self.seen = Counter(self.state.values()), 0
 
     def run(self, workers: int, scheduler: str | None) -> None:
         self._tell()
@@ -172,9 +176,16 @@ class _Driver:
         self._tell()
 
     def _tell(self) -> None:
-        counts = statuses(self.index.update(), self.keys)
+        added = self.index.update().added
+        for name in added[self.seen :]:  # only what is new: a sweep of a million points has thousands of tasks
+            if name in self.state:
+                self.counts[self.state[name]] -= 1
+                self.state[name] = self.index.outcomes[name].status
+                self.counts[self.state[name]] += 1
+        self.seen = len(added)
         pace = self.finished / max(1e-9, time.perf_counter() - self.start)
-        self.report(Progress(len(self.keys), len(self.keys) - counts["pending"], counts["failed"], pace))
+        done = len(self.state) - self.counts["pending"]
+        self.report(Progress(len(self.state), done, self.counts["failed"], pace))
 
 
 def _lost(error: BaseException | None) -> RfscoreError:

@@ -71,7 +71,8 @@ def draw(
         (_map if len(axes) == 2 else _line)(ax, data, axes, view, over, level)
     for ax in panels.ravel()[len(views) :]:
         ax.set_axis_off()
-    figure.suptitle(_heading(data), fontsize=9, x=0.01, ha="left")
+    bounded = [rf"lines: $L_{{\rm gen}}$ = {level:g}"] if len(axes) == 2 and any(name == "gap" for name, _ in views) else []
+    figure.suptitle("; ".join([_heading(data), *bounded]), fontsize=9, x=0.01, ha="left")
     return figure
 
 
@@ -152,9 +153,13 @@ def _map(ax: Any, data: xarray.Dataset, axes: list[str], view: View, over: xarra
     )  # fmt: skip
     if view[0] == "gap" and first == "psi_n":
         gaps = over_seeds(data["gap"])[0].transpose("psi_n", "psi_p", "tau")
-        drawn = {rf"$L_{{\rm gen}}$ = {level:g} at $\tau$ = {_time(t)}":
-                 boundary(data.psi_n.values, gaps.sel(tau=t).values, level)
-                 for t in data.tau.values.tolist() if t == view[1] or math.isinf(t)}  # fmt: skip
+        drawn = {
+            rf"$\tau$ = {_time(t)}" + (r": $n^\ast(p)$" if math.isinf(t) else ""): boundary(
+                data.psi_n.values, gaps.sel(tau=t).values, level
+            )
+            for t in data.tau.values.tolist()
+            if t == view[1] or math.isinf(t)
+        }
         diagrams.boundaries(ax, data.psi_p.values, drawn)
 
 

@@ -11,7 +11,10 @@ from rfscore.cli import main
 from rfscore.sweeps import Store
 from rfscore.sweeps.diagram import boundary
 
-FINITE = ["--model", "finite", "--psi-n", "1,2,4", "--psi-p", "4,8", "--t", 0.1, "--d", 10, "--seed", "0,1", "--tau", "10,1000,inf"]  # fmt: skip
+FINITE = [
+    "--model", "finite", "--psi-n", "1,2,4", "--psi-p", "4,8", "--t", 0.1, "--d", 10, "--seed", "0,1",
+    "--tau", "10,1000,inf",
+]  # fmt: skip
 
 
 def call(capsys, *arguments):

@@ -36,7 +36,8 @@ def test_an_axis_is_read_from_its_short_form(name, text, values):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("psi_n", "1:64", "low:high:count"), ("psi_n", "1:64:4:cubic", "low:high:count"), ("psi_n", "64:1:4", "low < high"),
+        ("psi_n", "1:64", "low:high:count"), ("psi_n", "1:64:4:cubic", "low:high:count"),
+        ("psi_n", "64:1:4", "low < high"),
         ("psi_n", "0:4:3:log", "low > 0"), ("psi_n", "1:2:1", "count in"), ("psi_n", "many", "low:high:count"),
         ("seed", "0.5", "whole number"), ("seed", "-1", "whole number"), ("psi_n", [1, 1.0], "differ"),
         ("psi_n", [], "at least one"), ("activation", 3, "text"),
@@ -73,7 +74,9 @@ BAD = {
     "no t": (lambda: Sweep({"psi_n": 1}, {"psi_p": 2}), "'t'"),
     "no d": (lambda: Sweep({"psi_n": 1}, FIXED, "finite"), "'d'"),
     "twice": (lambda: Sweep({"psi_n": 1, "t": 0.1}, FIXED), "not axes as well"),
-    "two covariances": (lambda: Sweep({"psi_n": 1, "sigma_x": 2, "covariance": "isotropic:1"}, FIXED), "one of the two"),
+    "two covariances": (
+        lambda: Sweep({"psi_n": 1, "sigma_x": 2, "covariance": "isotropic:1"}, FIXED), "one of the two"
+    ),
     "unequal pairs": (lambda: Sweep({"psi_n": [1, 2], "psi_p": 1}, {"t": 0.1}, paired=True), "one length"),
     "descending tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[2, 1]), "ascending"),
     "negative tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[-1]), "training times"),

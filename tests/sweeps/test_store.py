@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import rfscore.output
-import rfscore.sweeps.store
+import rfscore.sweeps.records
 from rfscore.errors import InputError, RfscoreError
 from rfscore.sweeps import Sweep, engine, run, work
 from rfscore.sweeps.outcome import Outcome
@@ -39,7 +39,7 @@ def records(path):
 
 
 def test_the_dataset_has_names_units_and_a_status_per_point(done):
-    _, data, sweep = done
+    _, data, _ = done
     assert data.gap.dims == ("psi_n", "seed", "tau") and data.status.dims == ("psi_n", "seed")
     assert data.sizes == {"psi_n": 3, "seed": 6, "tau": 2}
     assert data.psi_n.attrs["units"] == "n/d" and data.tau_opt.attrs["units"] == "training time"
@@ -172,7 +172,7 @@ def test_a_full_disk_keeps_what_was_filed(tmp_path, monkeypatch, done):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(file, text)
 
-    monkeypatch.setattr(rfscore.sweeps.store.os, "write", full)
+    monkeypatch.setattr(rfscore.sweeps.records.os, "write", full)
     with pytest.raises(RfscoreError, match=r"disk full.*--resume"):
         run(finite(), store, workers=0)
     monkeypatch.undo()
@@ -192,7 +192,7 @@ def test_a_full_disk_is_the_kernels_own_error_too(done, monkeypatch):
         journal._file = real
 
 
-@pytest.mark.parametrize("module", [rfscore.output, rfscore.sweeps.store.os])
+@pytest.mark.parametrize("module", [rfscore.output, rfscore.sweeps.records.os])
 def test_a_read_only_store_says_so_and_can_be_read(copy, done, monkeypatch, module):
     """Refused as a read-only file system refuses, whoever asks: at sweep.json, and at the record file."""
     really = getattr(module, "open", open)
