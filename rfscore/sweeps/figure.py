@@ -71,8 +71,9 @@ def draw(
         (_map if len(axes) == 2 else _line)(ax, data, axes, view, over, level)
     for ax in panels.ravel()[len(views) :]:
         ax.set_axis_off()
-    bounded = [rf"lines: $L_{{\rm gen}}$ = {level:g}"] if len(axes) == 2 and any(name == "gap" for name, _ in views) else []
-    figure.suptitle("; ".join([_heading(data), *bounded]), fontsize=9, x=0.01, ha="left")
+    bounded = len(axes) == 2 and any(name == "gap" for name, _ in views)
+    words = [_heading(data)] + [rf"lines: $L_{{\rm gen}}$ = {level:g}"] * bounded
+    figure.suptitle("; ".join(words), fontsize=9, x=0.01, ha="left")
     return figure
 
 

@@ -75,8 +75,12 @@ class Index:
             self.added.append(name)
 
 
+def _text(value: float) -> str:
+    return repr(float(value))
+
+
 def _line(name: str, outcome: Outcome, seconds: float) -> bytes:
-    values = {k: [repr(x) for x in v] if isinstance(v, tuple) else repr(v) for k, v in outcome.values.items()}
+    values = {k: list(map(_text, v)) if isinstance(v, tuple) else _text(v) for k, v in outcome.values.items()}
     record = {"key": name, "status": outcome.status, "message": outcome.message, "seconds": round(seconds, 4),
               "values": values}  # fmt: skip
     text = json.dumps(record).encode()
