@@ -17,13 +17,12 @@ HERE = Path(__file__).resolve().parent
 RUNS: dict[str, list[dict[str, object]]] = {
     "mixture": [{"data.n": n, "training.steps": steps}
                 for n, steps in ((256, 20_000), (512, 40_000), (1024, 160_000), (2048, 320_000))]
-               + [{"network.width": width, "data.n": 512, "training.steps": steps}
-                  for width, steps in ((64, 80_000), (256, 30_000))],
+               + [{"network.width": 64, "data.n": 512, "training.steps": 80_000}],
     "mixture_classes": [{"data.n": n, "training.steps": steps}
                         for n, steps in ((256, 30_000), (512, 60_000), (1024, 100_000))],
-    "digits": [{"data.n": n, "training.steps": steps}
-               for n, steps in ((16, 8_000), (32, 8_000), (64, 20_000), (128, 8_000))],
-    "celeba": [{"data.n": n, "training.steps": steps} for n, steps in ((16, 3_000), (32, 6_000), (64, 9_000))],
+    "digits": [{"data.n": n} for n in (16, 32, 64, 128)],
+    "celeba": [{"network.width": width, "data.n": n, "training.steps": steps}
+               for width, n, steps in ((16, 16, 2_500), (16, 32, 5_000), (8, 16, 3_000))],
     "celeba_gpu": [{"data.n": n, "network.width": width} for width in (32, 16) for n in (128, 256, 512, 1024)],
 }  # fmt: skip
 
