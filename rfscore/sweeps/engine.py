@@ -69,11 +69,11 @@ def run(
     Example:
         >>> import tempfile
         >>> from rfscore.sweeps import Sweep, run
-        >>> sweep = Sweep({"psi_n": [2, 8]}, fixed={"psi_p": 16, "t": 0.1}, tau=[1e3, float("inf")])
+        >>> sweep = Sweep({"seed": [0, 1]}, {"psi_n": 2, "psi_p": 4, "t": 0.1, "d": 8}, model="finite", tau=[1e3])
         >>> with tempfile.TemporaryDirectory() as store:
-        ...     print(run(sweep, store, workers=0).gap.values.round(4))
-        [[2.2671 2.8577]
-         [0.7439 0.9767]]
+        ...     data = run(sweep, store, workers=0)
+        >>> dict(data.gap.sizes), data.status.values.tolist()
+        ({'seed': 2, 'tau': 1}, [1, 1])
     """
     sweep.check()
     count = cost.workers_that_fit(sweep, workers)

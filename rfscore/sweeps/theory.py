@@ -66,7 +66,7 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
         >>> from rfscore.sweeps import theory
         >>> best = theory.evaluate([rf.ScoreProblem(4.0, 16.0, 0.1)], [1e3])[0]
         >>> print(f"{best.values['tau_opt']:.2f} {best.values['test_opt']:.5f} of {best.values['test_inf']:.5f}")
-        19.53 0.90021 of 2.34083
+        14.03 0.83245 of 1.84385
     """
     outcomes: dict[int, Outcome] = {}
     groups: dict[tuple, list[tuple[int, ScoreProblem, dict[str, float]]]] = {}

@@ -10,12 +10,16 @@ import rfscore as rf
 from rfscore.sweeps import stopping, theory
 
 TAU = (0.0, 1e2, 1e4, np.inf)
-#: p > n, p < n, p = n, a large t, two atoms, another activation: asymmetric on purpose.
+#: p > n, p < n, p = n, a large t: asymmetric on purpose.
 PROBLEMS = [
     rf.ScoreProblem(8.0, 64.0, 0.01),
     rf.ScoreProblem(9.0, 2.5, 0.05),
     rf.ScoreProblem(5.0, 5.0, 0.1),
     rf.ScoreProblem(0.4, 30.0, 0.8),
+    rf.ScoreProblem(20.0, 0.6, 0.3),
+]
+#: Programs of their own, and so seconds of compilation.
+OTHERS = [
     rf.ScoreProblem(3.0, 12.0, 0.1, rf.Atoms([0.5, 1.5], [0.3, 0.7])),
     rf.ScoreProblem(20.0, 0.6, 0.3, activation="erf"),
 ]
@@ -26,10 +30,25 @@ def outcomes():
     return theory.evaluate(PROBLEMS, TAU)
 
 
+@pytest.fixture(scope="module")
+def others():
+    return theory.evaluate(OTHERS, TAU)
+
+
 @pytest.mark.parametrize("i", range(len(PROBLEMS)))
 def test_losses_and_times_are_those_of_the_public_functions(outcomes, i):
-    values = outcomes[i].values
-    curves, scales = rf.loss_curves(PROBLEMS[i], TAU), rf.timescales(PROBLEMS[i])
+    check_losses(PROBLEMS[i], outcomes[i].values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("i", range(len(OTHERS)))
+def test_the_same_for_other_data_and_activations(others, i):
+    check_losses(OTHERS[i], others[i].values)
+    check_stopping(OTHERS[i], others[i].values)
+
+
+def check_losses(problem, values):
+    curves, scales = rf.loss_curves(problem, TAU), rf.timescales(problem)
     for name in ("train", "test", "gap", "score_error"):
         np.testing.assert_allclose(values[name], getattr(curves, name), rtol=1e-10, atol=1e-10)
     assert (values["train_inf"], values["test_inf"]) == (values["train"][-1], values["test"][-1])
@@ -45,7 +64,10 @@ def _losses(problem, log_tau):
 
 @pytest.mark.parametrize("i", range(len(PROBLEMS)))
 def test_best_stopping_is_the_lowest_point_of_the_loss_curve(outcomes, i):
-    problem, values = PROBLEMS[i], outcomes[i].values
+    check_stopping(PROBLEMS[i], outcomes[i].values)
+
+
+def check_stopping(problem, values):
     grid = np.geomspace(1e-2 / float(problem.delta), 100 * values["tau_last"], 400)
     curves = rf.loss_curves(problem, grid)
     at = int(np.argmin(curves.test))
@@ -89,18 +111,20 @@ def test_a_number_does_not_depend_on_its_neighbours(outcomes):
     assert repr(alone) == repr(outcomes[:2])
 
 
+@pytest.mark.slow
 def test_fast_and_slow_paths_agree(outcomes):
     problem, scales = PROBLEMS[0], {"lambda_lowest": outcomes[0].values["lambda_lowest"]}
     import jax
 
     with jax.enable_x64(True):
         stacked = jax.tree_util.tree_map(lambda x: np.stack([x]), problem)
-        slow = theory._batch(stacked, np.array([scales["lambda_lowest"]]), TAU, 12, False)[3]
+        slow = theory._batch(stacked, np.array([scales["lambda_lowest"]]), TAU, 16, False)[3]
     assert int(slow.remark[0]) == 0
     assert float(slow.tau_opt[0]) == pytest.approx(outcomes[0].values["tau_opt"], rel=1e-9)
     assert float(slow.tau_half[0]) == pytest.approx(outcomes[0].values["tau_half"], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_what_the_fast_path_leaves_unverified_is_repeated_on_the_slow_one(outcomes, monkeypatch):
     verified = stopping._verified
 
@@ -126,11 +150,12 @@ def test_a_problem_without_a_solution_fails_alone(outcomes, monkeypatch):
 
     monkeypatch.setattr(rf, "timescales", refuse)
     found = theory.evaluate(PROBLEMS[:3], TAU)
-    assert [outcome.status for outcome in found] == ["ok", "failed", "partial"]
+    assert [outcome.status for outcome in found] == ["ok", "failed", "ok"]
     assert found[1].message == "SolveError: an edge was not found; move psi_n" and not found[1].values
     assert repr(found[0]) == repr(outcomes[0])
 
 
+@pytest.mark.slow
 def test_finite_networks_approach_the_theory():
     from rfscore.sweeps import finite
 
