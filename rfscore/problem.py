@@ -33,7 +33,7 @@ def _in_range(name: str, value: Any, low: float, high: float) -> Any:
     return number
 
 
-def _draws(value: Any) -> float:
+def noise_draws_in_range(value: Any) -> float:
     """m as a float: a whole number >= 1, or inf."""
     admissible = f"a whole number in [1, {MAX_DRAWS:.0e}], or inf for the exact average over the noise"
     try:
@@ -85,7 +85,7 @@ class ScoreProblem(eqx.Module):
     t: Any = eqx.field(converter=lambda v: _in_range("t", v, *T_RANGE))
     covariance: Covariance
     activation: Activation = eqx.field(static=True)
-    noise_draws: float = eqx.field(static=True, converter=_draws)
+    noise_draws: float = eqx.field(static=True, converter=noise_draws_in_range)
     ridge: Any = eqx.field(converter=ridge_in_range)
 
     def __init__(
