@@ -18,6 +18,8 @@ from rfscore.results import LossCurves as LossCurves
 from rfscore.theory.bulks import BulkCurves as BulkCurves
 from rfscore.theory.bulks import bulk_curves as bulk_curves
 from rfscore.theory.curves import loss_curves as loss_curves
+from rfscore.theory.decomposition import Decomposition as Decomposition
+from rfscore.theory.decomposition import decomposition as decomposition
 from rfscore.theory.limits import LargePsiLaw as LargePsiLaw
 from rfscore.theory.limits import large_psi_law as large_psi_law
 from rfscore.theory.limits import large_psi_train_loss as large_psi_train_loss

@@ -17,7 +17,7 @@ from jaxtyping import Array, Inexact
 
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent
-from rfscore.theory.two_point import Corner, corner
+from rfscore.theory.two_point import corner
 
 
 def beta(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B"]:
@@ -42,32 +42,27 @@ def kernel(
     y: op.Point,
     coupling: Inexact[Array, "*P 3"],
     *,
+    pair: Equivalent | None = None,
     source: Inexact[Array, "*P"] | float = 0.0,
     same_features: bool = True,
 ) -> Inexact[Array, "*B N M"]:
     """(1/d) Tr V^T R(z1) C R(z2) V at all pairs of the solutions x (..., N) and y (..., M).
 
     Args:
-        eq: the equivalent, or that of a pair of replicas (`rfscore.theory.replicas`).
+        eq: the equivalent that x and y solve.
         x: N solutions.
         y: M solutions.
-        coupling: triple of C, or one a pair.
+        coupling: triple of C, or one a pair of points.
+        pair: cross covariances of two models that share only part of their randomness (`rfscore.theory.replicas`).
         source: what the coupling itself adds to beta12, where C contains sampled columns.
         same_features: whether both resolvents belong to one W.
     """
-    lifted = corner(eq, x, y, coupling, same_features)
-    if eq.mixing is None:
+    pair = eq if pair is None else pair
+    lifted = corner(pair, x, y, coupling, same_features)
+    if eq.mixing is None or pair.mixing is None:
         return -(eq.target**2) * lifted.trace
-    return assemble(eq, x, y, lifted, source)
-
-
-def assemble(
-    eq: Equivalent, x: op.Point, y: op.Point, lifted: Corner, source: Inexact[Array, "*P"] | float
-) -> Inexact[Array, "*B N M"]:
-    """The kernel of V from the corners of S and of the g_j."""
-    assert eq.mixing is not None
     beta1, s1 = (a[..., :, None] for a in (beta(eq, x), eq.psi_p * op.traces(eq, x)[0]))
     beta2, s2 = (a[..., None, :] for a in (beta(eq, y), eq.psi_p * op.traces(eq, y)[0]))
-    beta12 = source + (eq.share * eq.mixing * lifted.weight).sum(-1)
+    beta12 = source + (eq.share * pair.mixing * lifted.weight).sum(-1)
     inner = beta12 * s2 * beta2 + beta1 * lifted.trace * beta2 + beta1 * s1 * beta12
     return beta12 - eq.target**2 * inner
