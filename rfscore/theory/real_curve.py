@@ -343,7 +343,26 @@ def gaps(eq: Equivalent, *, continuous: bool = False) -> list[Gap]:
             for u, sheets in _pieces(curve, interval, count):
                 found += _gaps_of_piece(curve, interval, u, sheets)
     found.sort(key=lambda gap: gap.low)
-    return found
+    return found if eq.mixing is None else _physical(eq, found)
+
+
+def _physical(eq: Equivalent, found: list[Gap]) -> list[Gap]:
+    """Without what roundoff next to the poles of the curve makes of w = -psi_n/A, where 1/g_1 has no digits.
+
+    U is not negative, both ends of a gap count the same eigenvalues, and gaps do not overlap.
+    """
+
+    def count(edge: Edge | None) -> float:
+        return np.nan if edge is None else fraction_below(eq, edge)
+
+    kept: list[Gap] = []
+    for gap in sorted(found, key=lambda gap: gap.low - gap.high):  # the widest first
+        starts_right = np.isneginf(gap.low) or gap.low > 0
+        counts = [count(edge) for edge in (gap.low_edge, gap.high_edge) if edge is not None]
+        apart = all(gap.high <= other.low or gap.low >= other.high for other in kept)
+        if starts_right and apart and np.ptp(counts) < 1e-9:
+            kept.append(gap)
+    return sorted(kept, key=lambda gap: gap.low)
 
 
 def fraction_below(eq: Equivalent, edge: Edge) -> float:
