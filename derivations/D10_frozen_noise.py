@@ -9,7 +9,7 @@ import sympy
 from mpmath import mp
 
 from derivations.record import Derivation
-from derivations.symbols import alpha2, b2, psi_n, psi_p, s2, v2
+from derivations.symbols import alpha2, b2, psi_n, s2, v2
 from rfscore.oracle import frozen
 from rfscore.oracle.coefficients import Model
 
@@ -48,8 +48,10 @@ def _columns(d: Derivation) -> None:
         paper="none",
         code=EQUIVALENT,
     )
-    d.text(r"""The $m$ columns of one sample have covariance $C\otimes11^T+B\otimes1$. An orthogonal matrix whose first
-    row is $1/\sqrt m$ turns them into one column of covariance $mC+B$ and $m-1$ of covariance $B$, all independent, and
+    d.text(r"""The $m$ columns of one sample have covariance $C\otimes11^T+B\otimes1$. An orthogonal matrix
+    whose first
+    row is $1/\sqrt m$ turns them into one column of covariance $mC+B$ and $m-1$ of covariance $B$, all
+    independent, and
     leaves $\sum_j\phi_{\nu j}\phi_{\nu j}^T$ as it is.""")
     c, b = sympy.symbols("c b")
     helmert = sympy.Matrix([[1, 1, 1], [1, -1, 0], [1, 1, -2]])
@@ -81,7 +83,9 @@ def _one_point(d: Derivation) -> None:
         code=POINT,
     )
     d.equation(
-        5, r"\delta_1=\frac{\psi_p}{\psi_n}\Big[\Big(v_t^2+\frac{s_t^2}m\Big)q+\alpha^2r+\frac{b_t^2}m\,s\Big]", code=POINT
+        5,
+        r"\delta_1=\frac{\psi_p}{\psi_n}\Big[\Big(v_t^2+\frac{s_t^2}m\Big)q+\alpha^2r+\frac{b_t^2}m\,s\Big]",
+        code=POINT,
     )
     d.equation(6, r"\delta_2=\frac{\psi_p}{m\psi_n}\big[s_t^2\,q+b_t^2\,s\big]", code=POINT)
     draw = _drawn()
@@ -136,7 +140,8 @@ def _drawn() -> dict[str, float]:
 
 def _targets(d: Derivation) -> None:
     d.text(r"""The features of a column are correlated with its noise: with $\xi$ appended to $\phi$, part $j$ has the
-    covariance $\begin{pmatrix}C_j&t_jb_tW/\sqrt d\\\cdot&t_j\end{pmatrix}$, $t_1=1/m$, $t_2=1$. The rule (D4.2) for the
+    covariance $\begin{pmatrix}C_j&t_jb_tW/\sqrt d\\\cdot&t_j\end{pmatrix}$, $t_1=1/m$, $t_2=1$. The rule
+    (D4.2) for the
     appended columns replaces $U_m$, $V_m$ and $\frac1{nm}\Xi\Xi^T$ by their $\frac1{1+\delta_j}$-weighted means.""")
     d.equation(7, r"\beta=\frac1m\frac1{1+\delta_1}+\frac{m-1}m\frac1{1+\delta_2}", code=TARGETS)
     d.equation(
@@ -153,18 +158,23 @@ def _targets(d: Derivation) -> None:
     )
     d.equation(
         10,
-        r"\begin{aligned}&K=v_t^2+s_t^2-\Big(v_t^2+\frac{s_t^2}m\Big)g_1E_1-\frac{m-1}ms_t^2g_2E_2,\qquad g_i=\frac1{(1+"
-        r"\delta_i(z_1))(1+\delta_i(z_2))},\\&\mathcal M=b_t^2+\alpha^2\lambda-\Big(\alpha^2\lambda+\frac{b_t^2}m\Big)g_1"
+        r"\begin{aligned}&K=v_t^2+s_t^2-\Big(v_t^2+\frac{s_t^2}m\Big)g_1E_1-\frac{m-1}ms_t^2g_2E_2,"
+        r"\qquad g_i=\frac1{(1+"
+        r"\delta_i(z_1))(1+\delta_i(z_2))},\\&\mathcal M=b_t^2+\alpha^2\lambda-\Big(\alpha^2\lambda+"
+        r"\frac{b_t^2}m\Big)g_1"
         r"E_1-\frac{m-1}mb_t^2g_2E_2,\\&Q=-q_1q_2(K+\langle\mathcal M\rangle-\psi_pQ\langle M_1M_2\rangle),\quad"
-        r"s_{12}=Q\langle1\rangle-\psi_pq_1q_2\langle\mathcal M\rangle,\quad r_{12}=Q\langle\lambda\rangle-\psi_pq_1q_2"
-        r"\langle\lambda\mathcal M\rangle,\\&E_1=\frac{\psi_p}{\psi_n}\Big[\Big(v_t^2+\frac{s_t^2}m\Big)Q+\alpha^2r_{12}"
+        r"s_{12}=Q\langle1\rangle-\psi_pq_1q_2\langle\mathcal M\rangle,\quad r_{12}=Q\langle\lambda\rangle-"
+        r"\psi_pq_1q_2"
+        r"\langle\lambda\mathcal M\rangle,\\&E_1=\frac{\psi_p}{\psi_n}\Big[\Big(v_t^2+\frac{s_t^2}m\Big)Q+"
+        r"\alpha^2r_{12}"
         r"+\frac{b_t^2}ms_{12}\Big],\qquad E_2=\frac{\psi_p}{m\psi_n}[s_t^2Q+b_t^2s_{12}]\end{aligned}",
         code=TARGETS,
     )
     d.equation(11, r"\beta_{12}=-\frac1mg_1E_1-\frac{m-1}mg_2E_2", code=TARGETS)
     d.equation(
         12,
-        r"\frac1d\mathrm{Tr}\,V_m^TR(z_1)\tilde UR(z_2)V_m=\beta_{12}-b_t^2\big(\beta_{12}S_2\beta_2+\beta_1S_{12}\beta_2+"
+        r"\frac1d\mathrm{Tr}\,V_m^TR(z_1)\tilde UR(z_2)V_m=\beta_{12}-b_t^2\big(\beta_{12}S_2\beta_2+"
+        r"\beta_1S_{12}\beta_2+"
         r"\beta_1S_1\beta_{12}\big)",
         code=TARGETS,
     )
@@ -202,8 +212,8 @@ def everything(model: Model) -> tuple[list[tuple], tuple, tuple]:
 
 
 def corners(
-    model: Model, one: tuple, two: tuple, parts: list[tuple], coupling: tuple, mixing: tuple, *, source: mp.mpf = mp.mpf(0),
-    same_features: bool = True,
+    model: Model, one: tuple, two: tuple, parts: list[tuple], coupling: tuple, mixing: tuple, *,
+    source: object = 0, same_features: bool = True,
 ) -> Corner:  # fmt: skip
     """(D10.10)-(D10.12) for cross covariances `parts`, written out and solved."""
     p, draws, share = model.psi_p, model.draws, (mp.mpf(1), 1 - 1 / model.draws)
@@ -245,8 +255,10 @@ def corners(
 def _ridge(d: Derivation) -> None:
     d.equation(
         13,
-        r"\mathcal L_{\rm train}=1-\Big[\frac{1-e^{-2c\lambda}}\lambda+\ell\,k_c(\lambda)^2\Big]H,\qquad k_c(\lambda)^2="
-        r"\frac1{2\pi i}\int_{\rm Br}\frac{e^{2cs}-2e^{cs}}{s^2(s+\lambda)}\,ds,\qquad\lambda\in\mathrm{spec}(U_m+\ell)",
+        r"\mathcal L_{\rm train}=1-\Big[\frac{1-e^{-2c\lambda}}\lambda+\ell\,k_c(\lambda)^2\Big]H,\qquad k_c("
+        r"\lambda)^2="
+        r"\frac1{2\pi i}\int_{\rm Br}\frac{e^{2cs}-2e^{cs}}{s^2(s+\lambda)}\,ds,\qquad\lambda\in"
+        r"\mathrm{spec}(U_m+\ell)",
         code=CALCULUS,
     )
     c, lam, ridge = sympy.symbols("c lambda ell", positive=True)
@@ -260,15 +272,15 @@ def _ridge(d: Derivation) -> None:
 
 
 def _curve(d: Derivation) -> None:
-    d.text(r"""For real $z$: with $w=\psi_pq$, $g_i=1/(1+\delta_i)$, $A=v_t^2+s_t^2/m$ and $\kappa=(1+wb_t^2\beta)/(\alpha^2
+    d.text(r"""For real $z$: with $w=\psi_pq$, $g_i=1/(1+\delta_i)$, $A=v_t^2+s_t^2/m$ and
+    $\kappa=(1+wb_t^2\beta)/(\alpha^2
     wg_1)$ one has $1+wM(\lambda)=\alpha^2wg_1(\kappa+\lambda)$. Put $Y_0=\int\rho_\Sigma/(\kappa+\lambda)$ and
     $Y_1=\int\rho_\Sigma\lambda/(\kappa+\lambda)$.""")
-    d.equation(
-        14, r"\frac1{g_1}=\frac{\psi_n+Aw}{G},\qquad G=\psi_n-Y_1-\frac{b_t^2}{m\alpha^2}Y_0", code=CURVE
-    )
+    d.equation(14, r"\frac1{g_1}=\frac{\psi_n+Aw}{G},\qquad G=\psi_n-Y_1-\frac{b_t^2}{m\alpha^2}Y_0", code=CURVE)
     d.equation(
         15,
-        r"\frac{G}{g_2}=G+\frac{b_t^2Y_0}{\alpha^2m}+\Big(\frac{s_t^2}{m\psi_n}G+\frac{b_t^2A}{\alpha^2m\psi_n}Y_0\Big)w",
+        r"\frac{G}{g_2}=G+\frac{b_t^2Y_0}{\alpha^2m}+\Big(\frac{s_t^2}{m\psi_n}G+\frac{b_t^2A}{\alpha^2m"
+        r"\psi_n}Y_0\Big)w",
         code=CURVE,
     )
     d.equation(
@@ -291,27 +303,34 @@ def _curve(d: Derivation) -> None:
 
 
 def _replicas(d: Derivation) -> None:
-    d.text(r"""Two models trained on columns $h,h'$ of covariances $C_j,C_j'$ and cross covariance $C_j^\times=\mathrm E
-    \,h'h^T$: in (D6.1) $\delta_j$ becomes a $2\times2$ matrix whose corner is the trace with $C_j^\times$, and the corner
+    d.text(r"""Two models trained on columns $h,h'$ of covariances $C_j,C_j'$ and cross covariance
+    $C_j^\times=\mathrm E
+    \,h'h^T$: in (D6.1) $\delta_j$ becomes a $2\times2$ matrix whose corner is the trace with $C_j^\times$, and
+    the corner
     of the mean field multiplies $C_j^\times$ again. So (D10.10)-(D10.12) hold with cross covariances in them.""")
     d.equation(
         17,
-        r"C_1^\times:\ \alpha^2[X]\frac{W\Sigma W'^T}d+\frac{b_t^2}m[\xi]\frac{WW'^T}d+v_t^2[XW]+\frac{s_t^2}m[XW\xi],\qquad "
+        r"C_1^\times:\ \alpha^2[X]\frac{W\Sigma W'^T}d+\frac{b_t^2}m[\xi]\frac{WW'^T}d+v_t^2[XW]+"
+        r"\frac{s_t^2}m[XW\xi],\qquad "
         r"C_2^\times:\ b_t^2[\xi]\frac{WW'^T}d+s_t^2[XW\xi],\qquad t_j^\times=t_j[\xi]",
         code=REPLICAS,
     )
-    d.text(r"Here $[R]$ is one if all of $R$ out of data $X$, weights $W$ and noises $\xi$ are common, and else zero.")
+    d.text(r"""Here $[R]$ is one if all of $R$ out of data $X$, weights $W$ and noises $\xi$ are common, and else
+    zero.""")
     d.equation(18, r"W'\ne W:\qquad Q=0,\ K=0\quad(W\text{ and }W'\text{ have no common trace})", code=REPLICAS)
     d.equation(
         19,
-        r"Q(R)=\frac1d\mathrm E_x\,\mathrm E\,s\cdot s'=\frac1{\Delta_t}\,k_c\times k_c\ \text{on the kernel of}\ R,\qquad "
+        r"Q(R)=\frac1d\mathrm E_x\,\mathrm E\,s\cdot s'=\frac1{\Delta_t}\,k_c\times k_c\ "
+        r"\text{on the kernel of}\ R,\qquad "
         r"Q(\emptyset):\ b_t^2\beta_1\beta_2\psi_p^2q_1q_2\langle b_t^2+\alpha^2\lambda\rangle",
         code=REPLICAS,
     )
     d.equation(
         20,
-        r"\mathrm{bias}^2=\int\rho_\Sigma\,\lambda_t\Big(\frac1{\lambda_t}-\gamma(\lambda)\Big)^2,\quad\lambda_t=e^{-2t}"
-        r"\lambda+\Delta_t,\quad\gamma(\lambda)=\frac{b_t^2}{\Delta_t}\,k_c\ \text{on}\ \frac{\beta\,\psi_pq}{1+\psi_pqM(\lambda)}",
+        r"\mathrm{bias}^2=\int\rho_\Sigma\,\lambda_t\Big(\frac1{\lambda_t}-\gamma(\lambda)\Big)^2,\quad"
+        r"\lambda_t=e^{-2t}"
+        r"\lambda+\Delta_t,\quad\gamma(\lambda)=\frac{b_t^2}{\Delta_t}\,k_c\ \text{on}\ \frac{\beta\,"
+        r"\psi_pq}{1+\psi_pqM(\lambda)}",
         paper=r"Urfin et al. 2026: $(1-\mu_1T_2/\sqrt{\Delta_t})^2$ at $\Sigma=I$",
         code=PARTS,
     )
@@ -346,13 +365,17 @@ def _direction(model: Model, state: tuple, lam: mp.mpf) -> mp.mpf:
 
 
 def _empirical(d: Derivation) -> None:
-    d.text(r"""The population matrix of fresh noises on the training points, $U_e=\frac1n\sum_\nu c_\nu c_\nu^T+B$, is made
-    of the columns that $U_m$ contains. With the columns $a_\nu=c_\nu+\bar e_\nu$ and $c_\nu$ side by side, sample $\nu$ adds
-    $Y_\nu\mathcal KY_\nu^T$, $\mathcal K=\mathrm{diag}(1,\varepsilon e_{12})$, and its mean field is $\mathcal K(1+\Delta
+    d.text(r"""The population matrix of fresh noises on the training points, $U_e=\frac1n\sum_\nu c_\nu
+    c_\nu^T+B$, is made
+    of the columns that $U_m$ contains. With the columns $a_\nu=c_\nu+\bar e_\nu$ and $c_\nu$ side by side,
+    sample $\nu$ adds
+    $Y_\nu\mathcal KY_\nu^T$, $\mathcal K=\mathrm{diag}(1,\varepsilon e_{12})$, and its mean field is $\mathcal
+    K(1+\Delta
     \mathcal K)^{-1}$ between covariances, $\Delta$ the traces of the pair.""")
     d.equation(
         22,
-        r"\mathcal K(1+\Delta\mathcal K)^{-1}=\begin{pmatrix}g&\\&0\end{pmatrix}+\varepsilon\begin{pmatrix}\eta_1\eta_2&"
+        r"\mathcal K(1+\Delta\mathcal K)^{-1}=\begin{pmatrix}g&\\&0\end{pmatrix}+\varepsilon\begin{pmatrix}"
+        r"\eta_1\eta_2&"
         r"-\eta_1\\-\eta_2&1\end{pmatrix}e_{12},\qquad\eta_i=g_1(z_i)\,\frac1n\mathrm{Tr}\,CR(z_i)",
         code=PARTS,
     )
@@ -371,13 +394,15 @@ def _empirical(d: Derivation) -> None:
     )
     d.equation(
         23,
-        r"\text{coupling}\ B+(1-\eta_1)(1-\eta_2)\,C+\frac{\eta_1\eta_2}m\,B,\qquad\beta_{12}=\frac{\eta_1\eta_2}m-\frac1mg_1E_1"
+        r"\text{coupling}\ B+(1-\eta_1)(1-\eta_2)\,C+\frac{\eta_1\eta_2}m\,B,\qquad\beta_{12}=\frac{\eta_1"
+        r"\eta_2}m-\frac1mg_1E_1"
         r"-\frac{m-1}mg_2E_2",
         code=PARTS,
     )
     d.equation(
         24,
-        r"\mathcal L_{\rm emp}=1+k_c\times k_c\ \text{on}\ \frac1d\mathrm{Tr}\,V_m^TR_1U_eR_2V_m-2\,k_c\ \text{on}\ X",
+        r"\mathcal L_{\rm emp}=1+k_c\times k_c\ \text{on}\ \frac1d\mathrm{Tr}\,V_m^TR_1U_eR_2V_m-2\,k_c\ "
+        r"\text{on}\ X",
         paper=r"Urfin et al. 2026, $\mathcal L^{emp}_{test}$ ($\tau=\infty$)",
         code=PARTS,
     )

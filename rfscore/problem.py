@@ -47,9 +47,8 @@ def noise_draws_in_range(value: Any) -> float:
 
 def ridge_in_range(value: Any) -> Any:
     """ridge as a float: 0, or a number in RIDGE_RANGE."""
-    return value if not is_traced(value) and np.ndim(value) == 0 and value == 0 else _in_range(
-        "ridge", value, *RIDGE_RANGE
-    )
+    none = not is_traced(value) and isinstance(value, (int, float, np.number)) and value == 0
+    return 0.0 if none else _in_range("ridge", value, *RIDGE_RANGE)
 
 
 class ScoreProblem(eqx.Module):

@@ -35,7 +35,8 @@ def draw(
 ) -> ExactInstance | EquivalentInstance | FrozenInstance:
     r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
 
-    At one seed W and the data are the same for every m, and the features for every ridge. W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the mid-quantiles of rho_Sigma.
+    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the mid-quantiles of rho_Sigma. At
+    one seed W and the data are the same for every m, and the features for every ridge.
 
     Args:
         problem: psi_n, psi_p, t, covariance, activation, noise_draws, ridge.
@@ -264,7 +265,8 @@ def _exact(
     test_data: Array | None = None,
 ) -> ExactInstance | FrozenInstance:
     n, floor = model.data.shape[0], np.nan
-    train = model.over_noise(model.data) if np.isinf(draws) else None
+    count = None if np.isinf(draws) else _countable(draws, model.data)
+    train = model.over_noise(model.data) if count is None else None
     if covariance is None:
         assert test_data is not None  # one of the two is given
         u_test, v_test, error = model.over_noise(test_data)
@@ -272,11 +274,10 @@ def _exact(
         u_test, v_test, error = model.over_population(covariance)
         spectrum = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
         floor = _loss_floor(spectrum, model.t)
-    if train is None:
-        blocks = frozen.exact_blocks(
-            model.sigma, model.weights, model.data, model.t, _countable(draws, model.data), rng
-        )
-        return frozen.build(model.weights, n, model.t, int(draws), blocks, (u_test, v_test), floor, error, ridge)
+    if count is not None:
+        blocks = frozen.exact_blocks(model.sigma, model.weights, model.data, model.t, count, rng)
+        return frozen.build(model.weights, n, model.t, count, blocks, (u_test, v_test), floor, error, ridge)
+    assert train is not None
     error = max(train[2], error)
     return ExactInstance(model.weights, n, model.t, floor, error, *train[:2], u_test, v_test, ridge=ridge)
 

@@ -1,4 +1,4 @@
-r"""Instances with m frozen noises per sample: U = Phi Phi^T/(n m), V = Phi Xi^T/(n m), features evaluated, not averaged.
+r"""Instances with m frozen noises per sample: U = Phi Phi^T/(n m), V = Phi Xi^T/(n m), features not averaged.
 
 Phi (p, n m) holds sigma(W x_t/sqrt d) of every noised copy x_t = e^{-t} x + sqrt(Delta_t) xi, Xi (d, n m) the noises
 (Urfin et al. 2026). The population's matrices are those of averaged noise. For p > n m only Phi is kept, and its modes

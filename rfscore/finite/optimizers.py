@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from rfscore.errors import bad
-from rfscore.finite.instance import Instance
+from rfscore.finite.equivalent import EquivalentInstance
+from rfscore.finite.frozen import FrozenInstance
+from rfscore.finite.instance import ExactInstance, Instance
 from rfscore.results import LossCurves
 
 Array = np.ndarray
@@ -122,7 +124,7 @@ def _lucas(trace: Array, disc: Array, beta: float, k: Array) -> Array:
 
 
 def adam(
-    instance: Instance,
+    instance: ExactInstance | EquivalentInstance | FrozenInstance,
     steps: int,
     learning_rate: float,
     betas: tuple[float, float] = (0.9, 0.999),

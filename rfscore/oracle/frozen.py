@@ -153,9 +153,9 @@ def solve(m: Model, z: Any, start: tuple | None = None) -> tuple:
     at = z + turn * height
     column = m.v2 + m.alpha2 * m.mean + (m.s2 + m.b2) / m.draws
     ratio = m.psi_p / m.psi_n
-    state: tuple | None = (-1 / at, -ratio * column / at, -ratio / m.draws * (m.s2 + m.b2) / at)
+    far = (-1 / at, -ratio * column / at, -ratio / m.draws * (m.s2 + m.b2) / at)
     factor = mp.mpf("0.2")
-    state = _newton(m, at, state)
+    state = _newton(m, at, far)
     for _ in range(3000):
         if state is None or height == 0:
             break

@@ -89,7 +89,8 @@ def kernel(
             m = model(problem, digits, activation)
             chosen = population_coupling(m) if coupling is None else tuple(mp.mpmathify(k) for k in coupling)
             if not mp.isinf(m.draws):
-                return frozen.kernels(m, *(frozen.solve(m, number(z)) for z in (z1, z2)), chosen)[0]
+                first, second = (frozen.solve(m, number(z)) for z in (z1, z2))
+                return frozen.kernels(m, first, second, chosen)[0]
             one, two = (prepare(m, solve(m, number(z) - m.ridge)[:2]) for z in (z1, z2))
             return corner(m, one, two, chosen)
 

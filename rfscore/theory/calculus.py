@@ -132,7 +132,7 @@ def at_all_times(k: Contours, values: Applied) -> Float[Array, "W M"]:
 def worst_status(
     eq: Equivalent, k: Contours, status: Int[Array, "V N"], two: Complex[Array, "2 V N N"]
 ) -> Int[Array, ""]:
-    """The worst status of the points in use; DIVERGES if tau = inf is asked for and the kernel has no limit at z = 0."""
+    """The worst status of the points in use; DIVERGES if tau = inf is asked for and there is no limit at z = 0."""
     if eq.mixing is None:
         return status.max()
     near, far = jnp.real(two[0, -1, 0, 0]), jnp.real(two[0, -1, 1, 1])

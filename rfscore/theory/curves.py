@@ -6,10 +6,10 @@ With c = 2 Delta_t tau/psi_p, S = psi_p s the one-point trace and T the two-poin
     L_test  = 1 + b^2 [ k x k on T ] - 2 b^2 [ k on S ],   k(lam) = (1 - e^{-c lam})/lam
     Delta_t E_score = L_test - 1 + Delta_t int rho_Sigma/(e^{-2t} lam + Delta_t)
 
-where the noise is averaged; with m frozen noises b^2 S is replaced by the traces H (training) and X (test) of
-`rfscore.theory.targets`, and b^2 T by their kernel; a ridge l moves every lam to lam + l and takes l k^2 on H off
-L_train, the penalty that is not part of it (the exact flow of Bonnaire et al. 2025, Eqs 53-55, in the limit; derivations (D7.1)-(D7.8)). The paper gives no formula
-for the test loss at finite tau.
+where the noise is averaged (the exact flow of Bonnaire et al. 2025, Eqs 53-55, in the limit; derivations
+(D7.1)-(D7.8); the paper gives no formula for the test loss at finite tau). With m frozen noises b^2 S is replaced by
+the traces H (training) and X (test) of `rfscore.theory.targets`, and b^2 T by their kernel; a ridge l moves every lam
+to lam + l, and takes off L_train the penalty l k^2 on H, which is not part of it ((D10.7)-(D10.13)).
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ from rfscore.theory.equivalent import Equivalent, equivalent
 
 @partial(jax.jit, static_argnames=("count", "span"))
 def _curves(
-    eq: Equivalent, delta: Float[Array, ""], ridge: Float[Array, ""] | None, tau: Float[Array, "W M"], count: int, span: float
+    eq: Equivalent,
+    delta: Float[Array, ""],
+    ridge: Float[Array, ""] | None,
+    tau: Float[Array, "W M"],
+    count: int,
+    span: float,
 ) -> tuple[Array, Array, Array]:
     """(train, test, status) at training times tau, one contour a row."""
     k = calculus.contours(eq, delta, tau, count, span)
@@ -68,7 +73,7 @@ def noise_floor(problem: ScoreProblem, eq: Equivalent) -> Array:
 
 @float64
 def loss_curves(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> LossCurves:
-    r"""Training, test and score-error curves of the infinite-size model (derivations (D7.1)-(D7.8); finite m (D10.7)-(D10.13)).
+    r"""Training, test and score-error curves of the infinite-size model ((D7.1)-(D7.8), finite m (D10.7)-(D10.13)).
 
     Args:
         problem: the problem.

@@ -94,7 +94,8 @@ def _parts(
     found = {name: (value - nothing) / delta for name, value in (("variance", total), *alone.items())}
     bias2 = _squared_bias(eq, k, x, delta, t)
     penalty = weight_decay(eq, k, x, pull)
-    return found | {"bias2": bias2, "empirical": empirical, "penalty": penalty}, calculus.worst_status(eq, k, status, two)
+    found |= {"bias2": bias2, "empirical": empirical, "penalty": penalty}
+    return found, calculus.worst_status(eq, k, status, two)
 
 
 def _squared_bias(
@@ -102,9 +103,9 @@ def _squared_bias(
 ) -> Float[Array, "W M"]:
     """The mean score is -gamma(lam) x in the directions of variance lam: gamma against 1/(e^{-2t} lam + Delta_t)."""
     trace = (eq.target**2 / delta * eq.psi_p) * (targets.beta(eq, x) * x.q)[..., None] * x.inverse
-    at = [calculus.at_all_times(k, calculus.single(k, trace[..., i])) for i in range(eq.nodes.shape[0])]
+    gamma = jax.vmap(lambda one: calculus.at_all_times(k, calculus.single(k, one)), -1, -1)(trace)
     spread = jnp.exp(-2.0 * t) * eq.nodes + delta
-    return sum(eq.weights[i] * spread[i] * (1.0 / spread[i] - gamma) ** 2 for i, gamma in enumerate(at))
+    return (eq.weights * spread * (1.0 / spread - gamma) ** 2).sum(-1)
 
 
 @float64

@@ -174,7 +174,8 @@ class _Curve:
             row = size[i] * (k0 + k1 * zero + k2 * one) / np.sqrt(self.psi_p)
             matrix[:, 0, i + 1] = matrix[:, i + 1, 0] = row
             for j, (_, l1, l2) in enumerate(parts):
-                matrix[:, i + 1, j + 1] = size[i] * size[j] * (k1 * l1 * zero + (k1 * l2 + k2 * l1) * one + k2 * l2 * two)
+                overlap = k1 * l1 * zero + (k1 * l2 + k2 * l1) * one + k2 * l2 * two
+                matrix[:, i + 1, j + 1] = size[i] * size[j] * overlap
         return _one_minus_radius(matrix)
 
 
@@ -244,7 +245,7 @@ def _pieces(curve: _Curve, interval: int, count: int) -> list[tuple[np.ndarray, 
         theta = np.linspace(0.0, np.pi, points)
         u = a + (b - a) * 0.5 * (1.0 - np.cos(theta))  # dense at both ends, where w has square roots
         u = np.union1d(u, special[(special > a) & (special < b)])
-        # The root of larger modulus first; a sheet is one sign of the root, so that w passes through inf and 0 smoothly.
+        # Larger modulus first; a sheet is one sign of the square root, so that w passes through inf and 0 smoothly.
         first = 1 - 2 * int(curve.quadratic(interval, np.array([0.5 * (a + b)]))[1][0] > 0)
         outward, inward = (u, np.full(u.size, first)), (u[::-1], np.full(u.size, -first))
         if curve.linear:

@@ -37,9 +37,8 @@ def crossed(eq: Equivalent, shared: Shared) -> Equivalent:
     if eq.mixing is None:
         return eqx.tree_at(lambda e: e.sampled, eq, jnp.asarray(common)[None])
     own = np.array([all(shared), shared.noise, 0.0]) * eq.own
-    sampled = [eq.mixing[0] * own + common, own][: eq.share.shape[0]]
-    mixing = eq.mixing * float(shared.noise)
-    return eqx.tree_at(lambda e: (e.sampled, e.mixing), eq, (jnp.stack(sampled), mixing))
+    sampled = jnp.stack([jnp.asarray(eq.mixing[0] * own + common), jnp.asarray(own)])[: eq.share.shape[0]]
+    return eqx.tree_at(lambda e: (e.sampled, e.mixing), eq, (sampled, eq.mixing * float(shared.noise)))
 
 
 def product(

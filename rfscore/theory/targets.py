@@ -24,7 +24,7 @@ def beta(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B"]:
     """Weight of b W/sqrt d in V R."""
     if eq.mixing is None:
         return jnp.ones_like(x.q)
-    return sum(eq.share[j] * eq.mixing[j] * x.g[..., j] for j in range(eq.share.shape[0]))
+    return (eq.share * eq.mixing * x.g).sum(-1)
 
 
 def traces(eq: Equivalent, x: op.Point) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B"]]:

@@ -3,8 +3,8 @@ r"""Predicted times: when the model generalises, when it starts to memorise, whe
 A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and
 tau_mem at psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after
 Theorem 3.2). At finite psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time
-(derivations (D8.6)-(D8.8)); with m frozen noises the lowest bulk is the one that fits each noise, and `tau_last` the time
-by which it is fitted. A ridge is part of every eigenvalue here, as it is in the flow.
+(derivations (D8.6)-(D8.8)); with m frozen noises the lowest bulk is the one that fits each noise, and `tau_last` the
+time by which it is fitted. A ridge is part of every eigenvalue here, as it is in the flow.
 """
 
 from __future__ import annotations

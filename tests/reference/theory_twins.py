@@ -285,7 +285,8 @@ def drawn_score(problem: rf.ScoreProblem, d: int, key: tuple[int, int, int], tau
     lam, vectors = np.linalg.eigh(phi @ phi.T / (n * m))
     pull = vectors.T @ (phi @ xi / (n * m))
     scale = 2.0 * co.delta / problem.psi_p
-    k = np.array([np.where(lam > 1e-12, -np.expm1(-scale * t * lam) / np.where(lam > 1e-12, lam, 1.0), 0.0) for t in tau])
+    safe = np.where(lam > 1e-12, lam, np.inf)
+    k = np.array([-np.expm1(-scale * t * lam) / safe for t in tau])
     # U and V of the same samples with their noise averaged.
     averaged = common @ common.T / n + b * b * w @ w.T + s * s * np.eye(p)
     solution = np.array([vectors @ (gain[:, None] * pull) for gain in k])  # (T, p, d)
