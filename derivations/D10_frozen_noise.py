@@ -15,6 +15,7 @@ from rfscore.oracle.coefficients import Model
 
 EQUIVALENT, POINT, TARGETS = (f"rfscore/theory/{x}.py" for x in ("equivalent", "one_point", "targets"))
 CALCULUS, CURVE = "rfscore/theory/calculus.py", "rfscore/theory/real_curve.py"
+DESCENT = "rfscore/theory/descent.py"
 REPLICAS, PARTS = "rfscore/theory/replicas.py", "rfscore/theory/decomposition.py"
 m = sympy.Symbol("m", positive=True)
 
@@ -37,6 +38,7 @@ def derive() -> Derivation:
     _curve(d)
     _replicas(d)
     _empirical(d)
+    _steps(d)
     return d
 
 
@@ -431,3 +433,25 @@ def _memory(model: Model, one: tuple, two: tuple) -> mp.mpf:
     coupling = (model.s2 * (1 + both) + kept * model.v2, model.b2 * (1 + both), kept * model.alpha2)
     parts, _, mixing = everything(model)
     return corners(model, one, two, parts, coupling, mixing, source=both).kernel
+
+
+def _steps(d: Derivation) -> None:
+    d.text(r"""Discrete steps: the residual $e_k(\lambda)$ of (D9.4) takes the place of $e^{-c\lambda}$.""")
+    d.equation(
+        25,
+        r"x\lambda=\frac{(1-r)(r-\beta)}r:\qquad e_k=\frac{r^k(r-\beta)-(\beta/r)^k(\beta/r-\beta)}{r-\beta/r}",
+        code=DESCENT,
+    )
+    d.equation(
+        26,
+        r"\frac{1-e_k}\lambda\ \text{on}\ F=\frac1{2\pi i}\oint\frac{e_k(z)}zF(z)\,dz,\quad z=z(r),\ r=\pm e^{s/2k},\ s"
+        r"\ \text{on the parabola (D7.2)}",
+        code=DESCENT,
+    )
+    r, x, beta = sympy.symbols("r x beta", positive=True)
+    lam = (1 - r) * (r - beta) / (x * r)
+    d.zero("$r$ is a root of $r^2-(1+\\beta-x\\lambda)r+\\beta$", r**2 - (1 + beta - x * lam) * r + beta)
+    e = lambda k: (r**k * (r - beta) - (beta / r) ** k * (beta / r - beta)) / (r - beta / r)  # noqa: E731
+    d.zero("$e_0=1$", e(0) - 1)
+    d.zero("$e_1=1-x\\lambda$", e(1) - (1 - x * lam))
+    d.zero("Recursion", e(3) - (1 + beta - x * lam) * e(2) + beta * e(1))

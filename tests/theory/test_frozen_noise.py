@@ -30,7 +30,11 @@ FROZEN = {
     "null directions": rf.ScoreProblem(2.0, 3.0, 0.1, four([0.0, 1.0, 2.0]), "erf", noise_draws=2),
     "ridge": rf.ScoreProblem(2.0, 6.0, 0.1, noise_draws=2, ridge=0.01),
 }
-frozen = pytest.mark.parametrize("problem", FROZEN.values(), ids=FROZEN.keys())
+#: One of each kind in the quick suite, every regime in the slow one: each new pair of shapes compiles for seconds.
+QUICK = ("m = 1, p > n", "p > n m", "n < p < n m", "two atoms", "ridge")
+frozen = pytest.mark.parametrize(
+    "problem", [pytest.param(x, id=k, marks=() if k in QUICK else pytest.mark.slow) for k, x in FROZEN.items()]
+)
 
 
 @pytest.mark.parametrize(
