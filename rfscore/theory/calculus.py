@@ -121,7 +121,8 @@ def squared(k: Contours, one: Complex[Array, "V N"], slope: Float[Array, ""]) ->
     """((1 - e^{-c lam})/lam)^2 applied to a trace whose derivative at z = 0 is `slope`."""
     change = jnp.exp(2.0 * k.share * k.nodes) - 2.0 * jnp.exp(k.share * k.nodes)
     gain = k.weights * change * (k.largest[..., None] / k.nodes**2)
-    return 2.0 * jnp.real((gain * one[:-1, None]).sum(-1)), slope
+    # A constant has no residue, but its terms are of order c: without it the sum keeps its digits at late times.
+    return 2.0 * jnp.real((gain * (one[:-1, None] - one[-1, 0])).sum(-1)), slope
 
 
 def at_all_times(k: Contours, values: Applied) -> Float[Array, "W M"]:
