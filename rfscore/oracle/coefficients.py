@@ -231,8 +231,8 @@ class Model:
     decay: Any
     nodes: tuple[Any, ...]
     weights: tuple[Any, ...]
-    draws: Any
-    ridge: Any
+    draws: Any = mp.inf
+    ridge: Any = 0
 
     @property
     def mean(self) -> Any:
