@@ -131,7 +131,7 @@ def decomposition(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> De
         >>> import rfscore as rf
         >>> parts = rf.decomposition(rf.ScoreProblem(2.0, 6.0, 0.1, noise_draws=2), [10.0, 1e3])
         >>> print(parts.bias2.round(4), parts.variance.round(4))
-        [0.4281 0.0265] [0.26   4.8357]
+        [0.1136 0.3777] [0.5743 4.4846]
     """
     times = calculus.training_times(tau)
     eq = equivalent(problem)

@@ -45,7 +45,7 @@ def largest_step(problem: ScoreProblem, momentum: float = 0.0) -> float:
     Example:
         >>> import rfscore as rf
         >>> print(f"{rf.largest_step(rf.ScoreProblem(2.0, 8.0, 0.1)):.3f}")
-        4.937
+        4.940
     """
     top = float(spectrum(problem).edges[-1, 1])
     return (1.0 + momentum) * problem.psi_p / (problem.delta * top)
@@ -102,11 +102,11 @@ def _many_steps(steps: np.ndarray, x: float, beta: float, top: float, rtol: floa
 @jax.jit
 def _apply(eq: Equivalent, ridge: Float[Array, ""], gains: _Gains) -> tuple[Array, Array, Array]:
     """(train, test) (V, M), and the worst status."""
-    x, _, status = rs.solve(eq, gains.z)
+    x, _, status = rs.solve(eq, jnp.asarray(gains.z))
     pull, cross = targets.traces(eq, x)
     two = [targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())]
 
-    def on(factor: Array, trace: Array) -> Array:
+    def on(factor: Any, trace: Array) -> Array:
         return 2.0 * jnp.real((factor * trace[:, None]).sum(-1))
 
     g = gains.single
@@ -142,7 +142,7 @@ def descent_curves(problem: ScoreProblem, steps: Any, step_size: float, *, momen
         >>> import rfscore as rf
         >>> cur = rf.descent_curves(rf.ScoreProblem(2.0, 8.0, 0.1), [1, 10, 1000], 1.0)
         >>> print(cur.train.round(5))
-        [0.95675 0.80949 0.50692]
+        [0.95542 0.80808 0.50689]
     """
     if is_traced(problem):
         raise InputError("descent_curves needs concrete numbers: its contours depend on the spectrum; "
@@ -168,6 +168,7 @@ def descent_curves(problem: ScoreProblem, steps: Any, step_size: float, *, momen
         *found, status = _apply(eq, jnp.asarray(problem.ridge, dtype=float), gains)
         calculus.verify(status, "descent_curves")
         train[chosen], test[chosen] = (np.asarray(value).ravel() for value in found)
-    train, test = (values.reshape(counts.shape) for values in (train, test))
+    shaped = [values.reshape(counts.shape) for values in (train, test)]
     tau = counts * step_size / (1.0 - momentum)
-    return LossCurves(tau=tau, train=train, test=test, score_error=(test - noise_floor(problem, eq)) / problem.delta)
+    score_error = (shaped[1] - noise_floor(problem, eq)) / problem.delta
+    return LossCurves(tau=tau, train=shaped[0], test=shaped[1], score_error=score_error)
