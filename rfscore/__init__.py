@@ -15,9 +15,13 @@ from rfscore.errors import RfscoreError as RfscoreError
 from rfscore.errors import SolveError as SolveError
 from rfscore.problem import ScoreProblem as ScoreProblem
 from rfscore.results import LossCurves as LossCurves
-from rfscore.theory.curves import BulkCurves as BulkCurves
-from rfscore.theory.curves import bulk_curves as bulk_curves
+from rfscore.theory.bulks import BulkCurves as BulkCurves
+from rfscore.theory.bulks import bulk_curves as bulk_curves
 from rfscore.theory.curves import loss_curves as loss_curves
+from rfscore.theory.decomposition import Decomposition as Decomposition
+from rfscore.theory.decomposition import decomposition as decomposition
+from rfscore.theory.descent import descent_curves as descent_curves
+from rfscore.theory.descent import largest_step as largest_step
 from rfscore.theory.limits import LargePsiLaw as LargePsiLaw
 from rfscore.theory.limits import large_psi_law as large_psi_law
 from rfscore.theory.limits import large_psi_train_loss as large_psi_train_loss

@@ -17,6 +17,8 @@ from rfscore.errors import InputError, bad
 #: Ranges inside which every number is tested; outside them the constructor refuses.
 PSI_RANGE = (0.02, 1e4)
 T_RANGE = (1e-4, 5.0)
+RIDGE_RANGE = (1e-12, 1e6)
+MAX_DRAWS = 10**15  # every whole number up to it is a float
 
 
 def _in_range(name: str, value: Any, low: float, high: float) -> Any:
@@ -31,11 +33,32 @@ def _in_range(name: str, value: Any, low: float, high: float) -> Any:
     return number
 
 
+def noise_draws_in_range(value: Any) -> float:
+    """m as a float: a whole number >= 1, or inf."""
+    admissible = f"a whole number in [1, {MAX_DRAWS:.0e}], or inf for the exact average over the noise"
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise bad("noise_draws", value, admissible) from error
+    if number != np.inf and not (1 <= number <= MAX_DRAWS and number == np.floor(number)):  # also refuses NaN
+        raise bad("noise_draws", value, admissible)
+    return number
+
+
+def ridge_in_range(value: Any) -> Any:
+    """ridge as a float: 0, or a number in RIDGE_RANGE."""
+    none = not is_traced(value) and isinstance(value, (int, float, np.number)) and value == 0
+    return 0.0 if none else _in_range("ridge", value, *RIDGE_RANGE)
+
+
 class ScoreProblem(eqx.Module):
     r"""The random-features score model in the limit d -> infinity (Bonnaire et al. 2025, Eqs 7-11).
 
     The score is s_A(x) = (A/sqrt p) sigma(W x/sqrt d), W frozen with i.i.d. N(0, 1) entries, A trained from 0 by
-    gradient flow on n Gaussian samples noised to the diffusion time t, the noise averaged exactly.
+    gradient flow on n Gaussian samples noised to the diffusion time t: each with m frozen draws of the noise, or with
+    the noise averaged exactly (m = inf, the paper's model). A ridge adds Delta_t ridge |A|^2/(p d) to the loss that is
+    descended (Urfin et al. 2026), so that training sees U + ridge I: spectra, resolvents and times are those of
+    U + ridge I, and the reported training loss is the loss itself, without that penalty.
 
     Args:
         psi_n: n/d, samples per dimension, in [0.02, 1e4].
@@ -43,6 +66,8 @@ class ScoreProblem(eqx.Module):
         t: diffusion time of the Ornstein-Uhlenbeck process, in [1e-4, 5]; Delta_t = 1 - exp(-2t).
         covariance: population spectrum of the data; a number is taken as Isotropic(number).
         activation: name, `Activation` or callable sigma with E sigma(Gamma_t z) = 0.
+        noise_draws: m, noises drawn once per sample and kept: a whole number >= 1, or inf.
+        ridge: weight decay, 0 or in [1e-12, 1e6], in units of the eigenvalues of U.
 
     Raises:
         InputError: a value outside its range, with the range and the remedy.
@@ -59,6 +84,8 @@ class ScoreProblem(eqx.Module):
     t: Any = eqx.field(converter=lambda v: _in_range("t", v, *T_RANGE))
     covariance: Covariance
     activation: Activation = eqx.field(static=True)
+    noise_draws: float = eqx.field(static=True, converter=noise_draws_in_range)
+    ridge: Any = eqx.field(converter=ridge_in_range)
 
     def __init__(
         self,
@@ -67,8 +94,12 @@ class ScoreProblem(eqx.Module):
         t: Any,
         covariance: Covariance | float = Isotropic(1.0),  # noqa: B008 (frozen)
         activation: str | Activation | Callable = "tanh",
+        *,
+        noise_draws: float = np.inf,
+        ridge: Any = 0.0,
     ) -> None:
         self.psi_n, self.psi_p, self.t = psi_n, psi_p, t
+        self.noise_draws, self.ridge = noise_draws, ridge
         self.covariance = covariance if isinstance(covariance, Covariance) else Isotropic(covariance)
         self.activation = as_activation(activation)
 

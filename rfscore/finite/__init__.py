@@ -5,6 +5,7 @@ from rfscore.finite.draw import from_arrays as from_arrays
 from rfscore.finite.equivalent import EquivalentInstance as EquivalentInstance
 from rfscore.finite.flow import GradientFlow as GradientFlow
 from rfscore.finite.flow import ModeContributions as ModeContributions
+from rfscore.finite.frozen import FrozenInstance as FrozenInstance
 from rfscore.finite.instance import ExactInstance as ExactInstance
 from rfscore.finite.instance import Instance as Instance
 from rfscore.finite.optimizers import adam as adam

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,15 +14,17 @@ from rfscore._precision import is_traced
 from rfscore.activations import Activation, as_activation
 from rfscore.coefficients import coefficients
 from rfscore.errors import InputError, bad
-from rfscore.finite import equivalent
+from rfscore.finite import equivalent, frozen
 from rfscore.finite.equivalent import EquivalentInstance
-from rfscore.finite.features import Offsets, noise_average
+from rfscore.finite.features import NoiseAverage, Offsets, noise_average
+from rfscore.finite.frozen import FrozenInstance
 from rfscore.finite.hermite import choose_rule
 from rfscore.finite.instance import ExactInstance
-from rfscore.problem import T_RANGE, ScoreProblem
+from rfscore.problem import T_RANGE, ScoreProblem, noise_draws_in_range, ridge_in_range
 
 Array = np.ndarray
 _FEATURES = ("exact", "gaussian-equivalent")
+_MAX_DRAWN = 10**11  # noises: entries of Xi
 
 
 def draw(
@@ -29,13 +32,14 @@ def draw(
     d: int = 100,
     seed: int | np.random.SeedSequence | np.random.Generator = 0,
     features: Literal["exact", "gaussian-equivalent"] = "exact",
-) -> ExactInstance | EquivalentInstance:
-    r"""Draw W and the data at dimension d, and integrate the noise exactly.
+) -> ExactInstance | EquivalentInstance | FrozenInstance:
+    r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
 
-    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the mid-quantiles of rho_Sigma.
+    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the mid-quantiles of rho_Sigma. At
+    one seed W and the data are the same for every m, and the features for every ridge.
 
     Args:
-        problem: psi_n, psi_p, t, covariance, activation.
+        problem: psi_n, psi_p, t, covariance, activation, noise_draws, ridge.
         d: data dimension, >= 1; p = round(psi_p d), n = round(psi_n d).
         seed: an integer, a SeedSequence, or a Generator (which is advanced).
         features: "exact", or "gaussian-equivalent" for the matrix that the theory describes.
@@ -44,7 +48,8 @@ def draw(
         Instance with .U .V .U_test .V_test and .gradient_flow().
 
     Raises:
-        InputError: p or n rounds to 0, unknown features, or an activation that the theory refuses.
+        InputError: p or n rounds to 0, unknown features, an activation that the theory refuses, or frozen noises too
+            many to draw (use inf: beyond a few thousand the difference is below 1/m).
 
     Accuracy:
         entries of U and U_test to inst.error_bound (about 1e-13 for smooth activations).
@@ -73,11 +78,17 @@ def draw(
     weights = rng.standard_normal((sizes["p"], d))
     data = rng.standard_normal((sizes["n"], d))
     data *= np.sqrt(sigma)
-    t = float(problem.t)
+    t, ridge, draws = float(problem.t), float(problem.ridge), problem.noise_draws
     if features == "gaussian-equivalent":
-        return equivalent.build(weights, data, sigma, t, co, _loss_floor(sigma, t), rng)
+        floor = _loss_floor(sigma, t)
+        if np.isinf(draws):
+            return equivalent.build(weights, data, sigma, t, co, floor, rng, ridge)
+        blocks = frozen.equivalent_blocks(co, weights, data, _countable(draws, data), rng)
+        tests = equivalent.population(weights, sigma, co), weights * (float(co.b) / np.sqrt(d))
+        return frozen.build(weights, data.shape[0], t, int(draws), blocks, tests, floor, 0.0, ridge)
     activation = _centred(problem.activation, float(co.mean))
-    return _exact(weights, data, t, activation, problem.activation.kinks, covariance=sigma)
+    model = _Model(weights, data, t, activation, problem.activation.kinks)
+    return _exact(model, draws, ridge, rng, covariance=sigma)
 
 
 def from_arrays(
@@ -88,7 +99,10 @@ def from_arrays(
     activation: str | Activation | Callable = "tanh",
     covariance: Float[Array, "d d"] | Float[Array, " d"] | None = None,
     test_data: Float[Array, "m d"] | None = None,
-) -> ExactInstance:
+    noise_draws: float = np.inf,
+    ridge: float = 0.0,
+    seed: int | np.random.SeedSequence | np.random.Generator = 0,
+) -> ExactInstance | FrozenInstance:
     r"""An instance from given weights and data, real images for example.
 
     The test loss is that of N(0, covariance), or the average over `test_data` with the noise integrated exactly. A
@@ -102,9 +116,12 @@ def from_arrays(
         activation: name, `Activation` or callable.
         covariance: population covariance Sigma, (d, d) or its diagonal (d,); or
         test_data: held-out samples, (m, d); exactly one of the two.
+        noise_draws: noises drawn per sample and kept, or inf for their exact average.
+        ridge: weight decay, 0 or in [1e-12, 1e6].
+        seed: of the frozen noises.
 
     Returns:
-        ExactInstance.
+        ExactInstance, with frozen noises FrozenInstance.
 
     Raises:
         InputError: shapes that do not agree, NaN, Sigma not symmetric positive semi-definite, both or neither of
@@ -138,7 +155,9 @@ def from_arrays(
         mean_square = float(np.mean(arrays["test_data"] ** 2))
     act = as_activation(activation)
     sigma = _centre(act, np.sqrt(np.exp(-2.0 * t) * mean_square - np.expm1(-2.0 * t)))
-    return _exact(w, x, float(t), sigma, act.kinks, arrays.get("covariance"), arrays.get("test_data"))
+    draws, decay = noise_draws_in_range(noise_draws), float(ridge_in_range(ridge))
+    model, rng = _Model(w, x, float(t), sigma, act.kinks), np.random.default_rng(seed)
+    return _exact(model, draws, decay, rng, arrays.get("covariance"), arrays.get("test_data"))
 
 
 def _as_float64(values: dict[str, Any]) -> dict[str, Array]:
@@ -200,41 +219,74 @@ def _loss_floor(spectrum: Array, t: float) -> float:
     return float(np.mean(signal / (signal + delta)))
 
 
-def _exact(
-    weights: Array,
-    data: Array,
-    t: float,
-    sigma: Callable[[Array], Array],
-    kinks: tuple[float, ...],
-    covariance: Array | None = None,
-    test_data: Array | None = None,
-) -> ExactInstance:
-    d = weights.shape[1]
-    delta = -np.expm1(-2.0 * t)
-    scaled = weights * (np.exp(-t) / np.sqrt(d))
+@dataclass(frozen=True)
+class _Model:
+    """Weights, data and features of an instance to be built."""
 
-    def noise_covariance() -> Array:
-        return (delta / d) * (weights @ weights.T)
+    weights: Array
+    data: Array
+    t: float
+    sigma: Callable[[Array], Array]
+    kinks: tuple[float, ...]
 
-    train = noise_average(sigma, kinks, Offsets(scaled, data), noise_covariance())
-    unit = _directions(weights)
-    if covariance is None:
-        test = noise_average(sigma, kinks, Offsets(scaled, test_data), noise_covariance())
-        v_test, floor = test.slope[:, None] * unit, np.nan
-    else:
-        spread = weights * covariance if covariance.ndim == 1 else weights @ covariance
-        total = (np.exp(-2.0 * t) * spread + delta * weights) @ weights.T / d
+    @property
+    def delta(self) -> float:
+        return float(-np.expm1(-2.0 * self.t))
+
+    def average(self, data: Array | None, covariance: Array) -> NoiseAverage:
+        """Features averaged over N(0, covariance) around the data (around 0 without)."""
+        scaled = self.weights * (np.exp(-self.t) / np.sqrt(self.weights.shape[1]))
+        return noise_average(self.sigma, self.kinks, Offsets(scaled, data), covariance)
+
+    def over_noise(self, data: Array) -> tuple[Array, Array, float]:
+        """(U, V, error bound) of the data with the noise integrated out."""
+        found = self.average(data, (self.delta / self.weights.shape[1]) * (self.weights @ self.weights.T))
+        return found.second_moment, found.slope[:, None] * _directions(self.weights), found.error_bound
+
+    def over_population(self, covariance: Array) -> tuple[Array, Array, float]:
+        """The same for Gaussian data."""
+        w, d = self.weights, self.weights.shape[1]
+        spread = w * covariance if covariance.ndim == 1 else w @ covariance
+        total = (np.exp(-2.0 * self.t) * spread + self.delta * w) @ w.T / d
         total = 0.5 * (total + total.T)
         scale = np.sqrt(np.maximum(np.diagonal(total), 0.0))
-        test = noise_average(sigma, kinks, Offsets(scaled, None), total)
+        found = self.average(None, total)
         # E[sigma'(s z)] = c_1/s, and the noise enters the argument with weight sqrt(Delta_t) w_i/sqrt d.
-        slope = np.divide(test.slope, scale, out=np.zeros_like(scale), where=scale > 0)
-        v_test = slope[:, None] * weights * np.sqrt(delta / d)
+        slope = np.divide(found.slope, scale, out=np.zeros_like(scale), where=scale > 0)
+        return found.second_moment, slope[:, None] * w * np.sqrt(self.delta / d), found.error_bound
+
+
+def _exact(
+    model: _Model,
+    draws: float,
+    ridge: float,
+    rng: np.random.Generator,
+    covariance: Array | None = None,
+    test_data: Array | None = None,
+) -> ExactInstance | FrozenInstance:
+    n, floor = model.data.shape[0], np.nan
+    count = None if np.isinf(draws) else _countable(draws, model.data)
+    train = model.over_noise(model.data) if count is None else None
+    if covariance is None:
+        assert test_data is not None  # one of the two is given
+        u_test, v_test, error = model.over_noise(test_data)
+    else:
+        u_test, v_test, error = model.over_population(covariance)
         spectrum = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
-        floor = _loss_floor(spectrum, t)
-    error = max(train.error_bound, test.error_bound)
-    return ExactInstance(weights, data.shape[0], t, floor, error, train.second_moment,
-                         train.slope[:, None] * unit, test.second_moment, v_test)  # fmt: skip
+        floor = _loss_floor(spectrum, model.t)
+    if count is not None:
+        blocks = frozen.exact_blocks(model.sigma, model.weights, model.data, model.t, count, rng)
+        return frozen.build(model.weights, n, model.t, count, blocks, (u_test, v_test), floor, error, ridge)
+    assert train is not None
+    error = max(train[2], error)
+    return ExactInstance(model.weights, n, model.t, floor, error, *train[:2], u_test, v_test, ridge=ridge)
+
+
+def _countable(draws: float, data: Array) -> int:
+    """m as an integer, refused where n m columns would take more than an hour to form."""
+    if draws * data.size > _MAX_DRAWN:
+        raise bad("noise_draws", draws, f"at most {_MAX_DRAWN // data.size} for n d = {data.size}", "use inf")
+    return int(draws)
 
 
 def _directions(weights: Array) -> Array:

@@ -51,9 +51,7 @@ class EquivalentInstance(Instance):
     @property
     def U_test(self) -> Float[Array, "p p"]:
         """The population's matrix, formed at each call."""
-        co = self.coefficients
-        load = self.weights * np.sqrt((co.alpha2 * self.sigma + co.b**2) / self.d)
-        return _gram(load, float(co.v2 + co.s2))
+        return population(self.weights, self.sigma, self.coefficients)
 
     @property
     def V_test(self) -> Float[Array, "p d"]:
@@ -109,6 +107,12 @@ def _gram(load: Array, floor: float) -> Array:
     return out
 
 
+def population(weights: Float[Array, "p d"], sigma: Float[Array, " d"], co: GaussianCoefficients) -> Array:
+    """alpha2 W Sigma W^T/d + b^2 W W^T/d + (v2 + s2) I."""
+    load = weights * np.sqrt((co.alpha2 * sigma + co.b**2) / weights.shape[1])
+    return _gram(load, float(co.v2 + co.s2))
+
+
 def build(
     weights: Float[Array, "p d"],
     data: Float[Array, "n d"],
@@ -117,6 +121,7 @@ def build(
     coefficients: GaussianCoefficients,
     loss_floor: float,
     rng: np.random.Generator,
+    ridge: float = 0.0,
 ) -> EquivalentInstance:
     """Draw Omega and assemble the twin; columns are summed in blocks when U (p <= n + d) is what is kept."""
     (p, d), n = weights.shape, data.shape[0]
@@ -135,4 +140,4 @@ def build(
             block = signal @ data[start : start + p].T
             block += spread * rng.standard_normal(block.shape)
             dense += block @ block.T
-    return EquivalentInstance(weights, n, t, loss_floor, 0.0, coefficients, sigma, factor, dense)
+    return EquivalentInstance(weights, n, t, loss_floor, 0.0, coefficients, sigma, factor, dense, ridge=ridge)

@@ -3,8 +3,10 @@ r"""Gradient flow of the exact loss: diagonalise once, then any array of trainin
 A(tau)/sqrt p = -(1/sqrt Delta_t) V^T U^{-1} (I - e^{-c U}), c = 2 Delta_t tau/psi_p (Bonnaire et al. 2025, Eqs 10 and
 53). With the modes of U, f_l = e^{-c lambda_l} and the gains k_l = (1 - f_l)/lambda_l (c where lambda_l = 0),
 
-    L_train = 1 - (1/d) sum_l |P_l|^2 k_l (1 + f_l)
-    L_test  = 1 + (1/d) sum_ll' k_l k_l' M_ll' - (2/d) sum_l k_l P_l.Pt_l.
+    L_train = E - (1/d) sum_l |P_l|^2 [k_l (1 + f_l) + ridge k_l^2]
+    L_test  = 1 + (1/d) sum_ll' k_l k_l' M_ll' - (2/d) sum_l k_l P_l.Pt_l,
+
+lambda_l the eigenvalues of U + ridge, E the mean square of the training noises (1 where they are averaged).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class ModeContributions:
 
     Attributes:
         tau: training times.
-        train: -(1/d) |P_l|^2 k_l (1 + f_l), (modes, *tau.shape).
+        train: -(1/d) |P_l|^2 [k_l (1 + f_l) + ridge k_l^2], (modes, *tau.shape).
         test: (1/d) k_l sum_l' M_ll' k_l' - (2/d) k_l P_l.Pt_l, the double sum split evenly between l and l'.
     """
 
@@ -63,8 +65,12 @@ class GradientFlow:
 
     @property
     def eigenvalues(self) -> Float[Array, " p"]:
-        """Eigenvalues of U, ascending; those within p eps lambda_max of 0 count as null, negative ones are set to 0."""
-        return self.modes.eigenvalues
+        """Eigenvalues of U + ridge, ascending; those of U within p eps lambda_max of 0 count as null."""
+        return self.modes.eigenvalues + self.instance.ridge
+
+    @property
+    def _reached(self) -> Float[Array, " r"]:
+        return self.modes.reached + self.instance.ridge
 
     def losses(self, tau: Any) -> LossCurves:
         r"""Training loss, test loss and score error along the flow.
@@ -90,7 +96,7 @@ class GradientFlow:
         tau = _times(tau)
         if tau.size != 1:
             raise bad("tau", f"shape {tau.shape}", "one number", "call weights once per time")
-        gains, _ = self._filter(self.modes.reached, tau.reshape(1))
+        gains, _ = self._filter(self._reached, tau.reshape(1))
         scale = -np.sqrt(self.instance.p / self.instance.delta)
         return scale * ((gains * self.modes.overlap).T @ self.modes.vectors().T)
 
@@ -115,7 +121,8 @@ class GradientFlow:
         reached = labels[p - self.modes.reached.size :]
         train, test = np.zeros((count, tau.size)), np.zeros((count, tau.size))
         for block, gains, residuals in self._blocks(tau.ravel(), self._filter):
-            np.add.at(train[:, block], reached, -(self._weight * gains.T * (1.0 + residuals.T)).T / d)
+            fitted = gains * (1.0 + residuals + self.instance.ridge * gains)
+            np.add.at(train[:, block], reached, -(self._weight * fitted.T).T / d)
             rows = gains * (self.modes.coupled(gains) - 2.0 * self._cross[:, None]) / d
             np.add.at(test[:, block], reached, rows)
         return ModeContributions(tau, train.reshape(count, *tau.shape), test.reshape(count, *tau.shape))
@@ -151,13 +158,14 @@ class GradientFlow:
         width = max(128, self.modes.reached.size // 8)
         for start in range(0, times.size, width):
             block = slice(start, start + width)
-            yield block, *gain_filter(self.modes.reached, times[block])
+            yield block, *gain_filter(self._reached, times[block])
 
     def _curves(self, tau: Array, times: Array, gain_filter: Filter) -> LossCurves:
         d = self.instance.d
-        train, test = np.ones(times.size), np.ones(times.size)
+        train, test = np.full(times.size, self.instance.energy), np.ones(times.size)
         for block, gains, residuals in self._blocks(times, gain_filter):
-            train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, 1.0 + residuals) / d
+            fitted = 1.0 + residuals + self.instance.ridge * gains
+            train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
             test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
         score_error = (test - self.instance.loss_floor) / self.instance.delta
         return LossCurves(tau, *(x.reshape(tau.shape) for x in (train, test, score_error)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,8 @@ class Instance(abc.ABC):
         U_test: the same average over the population, (p, p).
         V_test: the same average over the population, (p, d).
         error_bound: bound on the error of the entries of U and U_test made by integrating the noise.
+        ridge: weight decay, in units of the eigenvalues of U; training sees U + ridge I.
+        energy: (1/d) times the mean |xi|^2 of the training noises, the loss at A = 0: 1 where they are averaged.
     """
 
     weights: Float[np.ndarray, "p d"]
@@ -36,6 +38,8 @@ class Instance(abc.ABC):
     t: float
     loss_floor: float
     error_bound: float
+    ridge: float = field(default=0.0, kw_only=True)
+    energy: float = field(default=1.0, kw_only=True)
 
     @property
     def p(self) -> int:

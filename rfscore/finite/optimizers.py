@@ -15,6 +15,7 @@ import numpy as np
 
 from rfscore.errors import bad
 from rfscore.finite.equivalent import EquivalentInstance
+from rfscore.finite.frozen import FrozenInstance
 from rfscore.finite.instance import ExactInstance, Instance
 from rfscore.results import LossCurves
 
@@ -123,7 +124,7 @@ def _lucas(trace: Array, disc: Array, beta: float, k: Array) -> Array:
 
 
 def adam(
-    instance: ExactInstance | EquivalentInstance,
+    instance: ExactInstance | EquivalentInstance | FrozenInstance,
     steps: int,
     learning_rate: float,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -132,7 +133,7 @@ def adam(
 ) -> LossCurves:
     r"""Adam with full-batch gradients of the exact training loss, iterated from A = 0 (Kingma & Ba 2015).
 
-    grad L_train = (2/d) (Delta_t A U/p + sqrt(Delta_t/p) V^T), and no sampling anywhere.
+    grad L_train = (2/d) (Delta_t A (U + ridge)/p + sqrt(Delta_t/p) V^T), and no sampling anywhere.
 
     Args:
         instance: the model.
@@ -164,9 +165,9 @@ def adam(
     for k in range(wanted[-1] + 1):
         push = (delta / p) * (a @ u)
         if k in wanted:
-            train[k] = 1.0 + float(np.sum(a * (push + 2.0 * pull))) / d
+            train[k] = instance.energy + float(np.sum(a * (push + 2.0 * pull))) / d
             test[k] = 1.0 + float(np.sum(a * ((delta / p) * (a @ u_test) + 2.0 * np.sqrt(delta / p) * v_test.T))) / d
-        gradient = (2.0 / d) * (push + pull)
+        gradient = (2.0 / d) * (push + pull + (delta * instance.ridge / p) * a)
         first += (1.0 - betas[0]) * (gradient - first)
         second += (1.0 - betas[1]) * (gradient * gradient - second)
         correction = np.sqrt(1.0 - betas[1] ** (k + 1))

@@ -17,7 +17,7 @@ import numpy as np
 from mpmath import mp
 
 from rfscore.activations import as_activation
-from rfscore.errors import InputError, SolveError
+from rfscore.errors import InputError, SolveError, bad
 from rfscore.oracle._types import GUARD
 from rfscore.problem import ScoreProblem
 
@@ -210,6 +210,13 @@ def coefficients(problem: ScoreProblem, dps: int = 30, *, activation: Callable |
     return Coefficients(**fine, error=error + mp.mpf(10) ** (-dps - GUARD[0]))
 
 
+def averaged_noise(problem: ScoreProblem, what: str) -> None:
+    """Refuse what the oracle does for averaged noise without ridge only."""
+    if not np.isinf(problem.noise_draws) or problem.ridge != 0:
+        raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), f"inf and 0 for the oracle's {what}",
+                  "resolvent (off the real axis), kernel and losses know both")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Model:
     """The numbers every equation of the oracle needs, at one working precision."""
@@ -224,12 +231,18 @@ class Model:
     decay: Any
     nodes: tuple[Any, ...]
     weights: tuple[Any, ...]
+    draws: Any = mp.inf
+    ridge: Any = 0
+
+    @property
+    def mean(self) -> Any:
+        """Tr Sigma/d."""
+        return mp.fsum(x * w for x, w in zip(self.nodes, self.weights, strict=True))
 
     @property
     def norm2(self) -> Any:
         """First moment of the spectrum, (1/p) Tr U."""
-        variance = mp.fsum(x * w for x, w in zip(self.nodes, self.weights, strict=True))
-        return self.alpha2 * variance + self.b2 + self.v2 + self.s2
+        return self.alpha2 * self.mean + self.b2 + self.v2 + self.s2
 
 
 def model(problem: ScoreProblem, digits: int, activation: Callable | None = None) -> Model:
@@ -240,4 +253,5 @@ def model(problem: ScoreProblem, digits: int, activation: Callable | None = None
     return Model(
         psi_n=mp.mpf(problem.psi_n), psi_p=mp.mpf(problem.psi_p), alpha2=co["a"] ** 2 * decay, b2=co["b"] ** 2,
         v2=co["v2"], s2=co["s2"], noise=co["delta"], decay=decay, nodes=nodes, weights=weights,
+        draws=mp.mpf(problem.noise_draws), ridge=mp.mpf(problem.ridge),
     )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import bad
+from rfscore.oracle import frozen
 from rfscore.oracle._types import GUARD, Losses
 from rfscore.oracle.coefficients import Model, model
 from rfscore.oracle.kernel import corner, feature_trace, population_coupling, prepare
@@ -35,35 +36,86 @@ def talbot(time: Any, count: int) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def _solutions(m: Model, nodes: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """One-point solutions at z = -s along the contour, each started from its neighbour."""
+class _Averaged:
+    """Solutions and traces where the noise is averaged: V = b W/sqrt d."""
+
+    def __init__(self, m: Model) -> None:
+        self.m, self.zero = m, mp.mpf(0)
+
+    def solve(self, z: Any, start: Any = None) -> Any:
+        """One-point solution (w, delta) at z."""
+        return solve(self.m, z - self.m.ridge, start)[:2]
+
+    def traces(self, point: Any) -> tuple[Any, Any]:
+        """(H, X)."""
+        value = self.m.b2 * feature_trace(self.m, *point)
+        return value, value
+
+    def side(self, point: Any) -> Any:
+        """What the kernel needs of a solution."""
+        return prepare(self.m, point)
+
+    @staticmethod
+    def mirrored(side: Any) -> Any:
+        """The same at the conjugate point."""
+        return mp.conj(side[0]), mp.conj(side[1]), [mp.conj(x) for x in side[2]]
+
+    def product(self, one: Any, two: Any, coupling: tuple) -> Any:
+        """(1/d) Tr V^T R1 C R2 V."""
+        return self.m.b2 * corner(self.m, one, two, coupling)
+
+
+class _Frozen:
+    """The same with frozen noises."""
+
+    def __init__(self, m: Model) -> None:
+        # The null space of U has no overlap with V: its limit is read next to 0.
+        self.m, self.zero = m, -m.s2 * mp.mpf(10) ** (-mp.dps) * (m.ridge == 0) - mp.mpf(10) ** (-3 * mp.dps)
+
+    def solve(self, z: Any, start: Any = None) -> Any:
+        return frozen.solve(self.m, z, start)
+
+    def traces(self, point: Any) -> tuple[Any, Any]:
+        return frozen.pull(self.m, point)
+
+    def side(self, point: Any) -> Any:
+        return point
+
+    @staticmethod
+    def mirrored(side: Any) -> Any:
+        return tuple(mp.conj(x) for x in side)
+
+    def product(self, one: Any, two: Any, coupling: tuple) -> Any:
+        return frozen.kernels(self.m, one, two, coupling)[1]
+
+
+def _route(m: Model) -> _Averaged | _Frozen:
+    return _Averaged(m) if mp.isinf(m.draws) else _Frozen(m)
+
+
+def _along(route: _Averaged | _Frozen, time: Any, count: int) -> list[tuple[Any, Any]]:
+    """(weight/s, one-point solution) along the contour, each solution started from its neighbour."""
     found, start = [], None
-    for s, _ in nodes:
-        w, delta, _status = solve(m, mp.conj(-s), start)  # Im s >= 0, so -conj(s) is the upper half-plane point
-        start = (w, delta) if mp.im(w) > 0 else None
-        found.append((w, delta))
-    return found  # at z = -conj(s); conjugates belong to z = -s
+    for s, weight in talbot(time, count):
+        # Im s >= 0, so -conj(s) is the upper half-plane point; it goes with conj(weight/s), real parts are unaffected.
+        point = route.solve(mp.conj(-s), start)
+        start = point if mp.im(point[0]) > 0 else None
+        found.append((mp.conj(weight / s), point))
+    return found
 
 
-def _test_terms(m: Model, time: Any, count: int) -> tuple[Any, Any]:
-    """(k applied to S, k x k applied to T) at exponent `time`."""
-    pairs = talbot(time, count)
-    points = _solutions(m, pairs)
-    # Values at z = -conj(s) go with conj(s), conj(weight); real parts are unaffected.
-    left = [(mp.conj(w / s), point) for (s, w), point in zip(pairs, points, strict=True)]
-    single = mp.re(mp.fsum(factor * feature_trace(m, *point) for factor, point in left))
-    coupling = population_coupling(m)
-    upper = [(factor, prepare(m, point)) for factor, point in left]
-    lower = [(mp.conj(f), (mp.conj(w), mp.conj(g), [mp.conj(x) for x in d])) for f, (w, g, d) in upper]
-    double = mp.mpf(0)
+def _double(route: _Averaged | _Frozen, points: list[tuple[Any, Any]], coupling: tuple) -> Any:
+    """k x k applied to a kernel: both contours run over conjugate pairs, and the kernel is symmetric."""
+    upper = [(factor, route.side(point)) for factor, point in points]
+    lower = [(mp.conj(factor), route.mirrored(side)) for factor, side in upper]
+    total = mp.mpf(0)
     for j, (fj, side) in enumerate(upper):
-        # Both contours run over conjugate pairs: (1/2) Re over (j, k) and (j, conj k), symmetric in j <-> k.
         for k in range(j + 1):
             fk = upper[k][0]
-            same = mp.re(fj * fk * corner(m, side, upper[k][1], coupling))
-            cross = mp.re(fj * lower[k][0] * corner(m, side, lower[k][1], coupling))
-            double += (same + cross) / 2 * (1 if j == k else 2)
-    return single, double
+            same = mp.re(fj * fk * route.product(side, upper[k][1], coupling))
+            cross = mp.re(fj * lower[k][0] * route.product(side, lower[k][1], coupling))
+            total += (same + cross) / 2 * (1 if j == k else 2)
+    return total
 
 
 def _score_error(m: Model, test: Any) -> Any:
@@ -72,18 +124,22 @@ def _score_error(m: Model, test: Any) -> Any:
 
 
 def _at(m: Model, tau: Any, count: int) -> tuple[Any, Any]:
+    """(train, test); the ridge's penalty, ridge k^2 on H, is taken off the loss that is descended."""
     if tau == 0:
         return mp.mpf(1), mp.mpf(1)
+    route, identity = _route(m), (mp.mpf(1), mp.mpf(0), mp.mpf(0))
     if mp.isinf(tau):
-        point = solve(m, mp.mpf(0))[:2]
-        side, s0 = prepare(m, point), feature_trace(m, *point)
-        return 1 - m.b2 * s0, 1 + m.b2 * corner(m, side, side, population_coupling(m)) - 2 * m.b2 * s0
+        point = route.solve(route.zero)
+        side, (h, x) = route.side(point), route.traces(point)
+        penalty = m.ridge * route.product(side, side, identity) if m.ridge else 0
+        return 1 - h - penalty, 1 + route.product(side, side, population_coupling(m)) - 2 * x
     time = 2 * m.noise * tau / m.psi_p
-    pairs = talbot(2 * time, count)
-    values = [(mp.conj(w / s), p) for (s, w), p in zip(pairs, _solutions(m, pairs), strict=True)]
-    train = 1 - m.b2 * mp.re(mp.fsum(f * feature_trace(m, *p) for f, p in values))
-    single, double = _test_terms(m, time, count)
-    return train, 1 + m.b2 * double - 2 * m.b2 * single
+    train = 1 - mp.re(mp.fsum(f * route.traces(p)[0] for f, p in _along(route, 2 * time, count)))
+    points = _along(route, time, count)
+    if m.ridge:
+        train -= m.ridge * _double(route, points, identity)
+    overlap = mp.re(mp.fsum(f * route.traces(p)[1] for f, p in points))
+    return train, 1 + _double(route, points, population_coupling(m)) - 2 * overlap
 
 
 def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callable | None = None) -> Losses:

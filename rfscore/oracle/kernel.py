@@ -11,6 +11,7 @@ from typing import Any
 
 from mpmath import mp
 
+from rfscore.oracle import frozen
 from rfscore.oracle._types import Number, verified
 from rfscore.oracle.coefficients import Model, model
 from rfscore.oracle.onepoint import number, solve, traces
@@ -86,8 +87,11 @@ def kernel(
     def run(digits: int) -> Any:
         with mp.workdps(digits):
             m = model(problem, digits, activation)
-            one, two = (prepare(m, solve(m, number(z))[:2]) for z in (z1, z2))
             chosen = population_coupling(m) if coupling is None else tuple(mp.mpmathify(k) for k in coupling)
+            if not mp.isinf(m.draws):
+                first, second = (frozen.solve(m, number(z)) for z in (z1, z2))
+                return frozen.kernels(m, first, second, chosen)[0]
+            one, two = (prepare(m, solve(m, number(z) - m.ridge)[:2]) for z in (z1, z2))
             return corner(m, one, two, chosen)
 
     return verified(run, dps)

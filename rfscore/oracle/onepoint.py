@@ -16,6 +16,7 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import SolveError
+from rfscore.oracle import frozen
 from rfscore.oracle._types import GUARD, Number, OnePoint
 from rfscore.oracle.coefficients import Model, model
 from rfscore.problem import ScoreProblem
@@ -175,7 +176,7 @@ def resolvent(problem: ScoreProblem, z: Any, dps: int = 30, *, activation: Calla
         OnePoint; `error` compares two working precisions, `status` says what proves the branch.
 
     Raises:
-        SolveError: z on an edge or on the atom.
+        SolveError: z on an edge or on the atom; with frozen noises also z on the real axis from 0 upwards.
 
     Example:
         >>> import rfscore as rf
@@ -188,8 +189,12 @@ def resolvent(problem: ScoreProblem, z: Any, dps: int = 30, *, activation: Calla
     for guard in GUARD:
         with mp.workdps(dps + guard):
             m, at = model(problem, dps + guard, activation), number(z)
-            w, delta, status = solve(m, at)
-            runs.append(traces(m, w, delta))
+            if mp.isinf(m.draws):
+                w, delta, status = solve(m, at - m.ridge)
+                runs.append(traces(m, w, delta))
+            else:
+                state, status = frozen.solve(m, at), "upper half-plane" if mp.im(at) else "gap"
+                runs.append(frozen.values(m, at, state))
     coarse, fine = runs
     error = max(abs(fine[k] - coarse[k]) / abs(fine[k]) for k in fine)
     return OnePoint(z=at, **fine, error=error + mp.mpf(10) ** (-dps - GUARD[0]), status=status)

@@ -20,7 +20,7 @@ from mpmath import mp
 
 from rfscore.errors import SolveError
 from rfscore.oracle._types import GUARD, Edges, Number
-from rfscore.oracle.coefficients import Model, model
+from rfscore.oracle.coefficients import Model, averaged_noise, model
 from rfscore.oracle.onepoint import solve
 from rfscore.problem import ScoreProblem
 
@@ -216,6 +216,7 @@ def _lost(problem: ScoreProblem, digits: int, activation: Callable | None) -> in
 
 
 def _edges(problem: ScoreProblem, digits: int, activation: Callable | None) -> list[Any]:
+    averaged_noise(problem, "edges")
     digits += _lost(problem, digits, activation)
     with mp.workdps(digits):
         m = model(problem, digits, activation)

@@ -2,11 +2,14 @@ r"""The linear Gaussian equivalent of the feature correlation matrix U, as data.
 
 Every matrix the theory meets is, in law and to leading order, a fixed part plus independent sample covariances,
 
-    U ~ C_0 + sum_j share_j (1/N_j) Z_j Z_j^T,   Z_j with i.i.d. columns N(0, C_j),
+    U ~ C_0 + sum_j share_j (1/N_j) Z_j Z_j^T,   Z_j with N_j i.i.d. columns N(0, C_j),
 
 each C a combination  k0 I + kWW W W^T/d + kWSW W Sigma W^T/d, stored as the triple (k0, kWW, kWSW). With the noise
-averaged exactly there is one sampled part (Bonnaire et al. 2025, Lemma C.1; derivations (D4.1)). The solver, the
-two-point kernel and the curves know only this description, so another training protocol is another list of parts.
+averaged exactly there is one sampled part (Bonnaire et al. 2025, Lemma C.1; derivations (D4.1)). With m frozen noises
+per sample a feature column is a part of covariance C = (v2, 0, alpha2), common to the m columns of a sample, plus one
+of covariance B = (s2, b^2, 0) of its own; rotating those m columns leaves n columns of covariance C + B/m and
+(m - 1) n columns of covariance B ((D10.1)-(D10.3)). The solver, the two-point kernel and the curves know only this
+description, so another training protocol is another list of parts.
 """
 
 from __future__ import annotations
@@ -28,12 +31,15 @@ class Equivalent(eqx.Module):
         psi_p: features per dimension.
         nodes: eigenvalues of Sigma.
         weights: their fractions.
-        fixed: triple of C_0.
+        fixed: triple of C_0, the ridge in its first entry.
         sampled: triples of the C_j.
         share: their weights share_j.
-        ratio: p/N_j.
-        population: triple of U-tilde, the population version of U that the test loss sees.
-        target: b, the weight of W/sqrt d in V and V-tilde.
+        ratio: p share_j/N_j: p times the weight of one column.
+        common: triple of C, what the noised copies of one sample share.
+        own: triple of B, what each noised copy has for itself.
+        target: b, the weight of W/sqrt d in V-tilde.
+        mixing: the noise's share t_j in the columns of part j, V ~ sum_j share_j t_j g_j b W/sqrt d; None where the
+            noise is averaged and V = b W/sqrt d.
     """
 
     psi_p: Float[Array, ""]
@@ -43,33 +49,55 @@ class Equivalent(eqx.Module):
     sampled: Float[Array, "J 3"]
     share: Float[Array, " J"]
     ratio: Float[Array, " J"]
-    population: Float[Array, " 3"]
+    common: Float[Array, " 3"]
+    own: Float[Array, " 3"]
     target: Float[Array, ""]
+    mixing: Float[Array, " J"] | None
+
+    @property
+    def population(self) -> Float[Array, " 3"]:
+        """Triple of U-tilde = C + B, the population version of U that the test loss sees."""
+        return self.common + self.own
 
     @property
     def top(self) -> Float[Array, ""]:
         """An upper estimate of the largest eigenvalue of U, exact to a small factor."""
-        widths = 1.0 + jnp.sqrt(self.ratio)
+        widths = jnp.sqrt(self.share) + jnp.sqrt(self.ratio)
         wishart = (1.0 + jnp.sqrt(self.psi_p)) ** 2
         largest = jnp.max(self.nodes)
-        size = jnp.concatenate([self.fixed[None], self.sampled * (self.share * widths**2)[:, None]])
+        size = jnp.concatenate([self.fixed[None], self.sampled * (widths**2)[:, None]])
         return jnp.sum(size[:, 0] + wishart * (size[:, 1] + largest * size[:, 2]))
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """s2 + v2: below this times a tiny number, only the null space of U is left."""
+        return self.common[0] + self.own[0]
 
 
 def equivalent(problem: ScoreProblem) -> Equivalent:
-    """The equivalent of a problem's U: fixed (s2, b^2, 0), one sampled part (v2, 0, alpha2) with n columns."""
+    """The equivalent of a problem's U + ridge: one sampled part where the noise is averaged, else one or two."""
     co = coefficients(problem)
     nodes, weights = problem.population()
     xp = jnp if is_traced(problem) else np  # concrete numbers stay in NumPy: nothing to compile
-    zero = xp.zeros(())
+    zero, ridge, m = xp.zeros(()), xp.asarray(problem.ridge, dtype=float), problem.noise_draws
+    common, own = xp.stack([co.v2, zero, co.alpha2]), xp.stack([co.s2, co.b**2, zero])
+    ratio = xp.asarray(problem.psi_p / problem.psi_n, dtype=float)
+    if np.isinf(m):
+        fixed, parts = own, [(common, 1.0, 1.0)]
+    else:
+        fixed, parts = xp.zeros(3), [(common + own / m, 1.0, 1.0)]
+        if m > 1:
+            parts.append((own, (m - 1.0) / m, 1.0 / m))
     return Equivalent(
         psi_p=xp.asarray(problem.psi_p, dtype=float),
         nodes=xp.asarray(nodes),
         weights=xp.asarray(weights),
-        fixed=xp.stack([co.s2, co.b**2, zero]),
-        sampled=xp.stack([co.v2, zero, co.alpha2])[None],
-        share=xp.ones(1),
-        ratio=xp.asarray(problem.psi_p / problem.psi_n, dtype=float)[None],
-        population=xp.stack([co.v2 + co.s2, co.b**2, co.alpha2]),
+        fixed=fixed + xp.stack([ridge, zero, zero]),
+        sampled=xp.stack([triple for triple, _, _ in parts]),
+        share=xp.asarray([share for _, share, _ in parts]),
+        ratio=xp.stack([ratio * column for _, _, column in parts]),
+        common=common,
+        own=own,
         target=xp.asarray(co.b),
+        mixing=None if np.isinf(m) else xp.asarray([1.0 / m, 1.0][: len(parts)]),
     )

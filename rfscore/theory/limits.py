@@ -38,6 +38,12 @@ class LargePsiLaw(eqx.Module):
     population_mass: Any
 
 
+def _averaged_noise(problem: ScoreProblem) -> None:
+    if not np.isinf(problem.noise_draws) or (not is_traced(problem.ridge) and problem.ridge != 0):
+        raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), "inf and 0: the law is that of averaged "
+                  "noise without ridge", "use spectrum, timescales or loss_curves")  # fmt: skip
+
+
 @float64
 def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     """Supports and masses of Theorem 3.2 (Bonnaire et al. 2025); derivations (D8.1)-(D8.3).
@@ -46,7 +52,7 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     split off rho_1.
 
     Raises:
-        InputError: psi_p <= 1, where there is no rho_1.
+        InputError: psi_p <= 1, where there is no rho_1; frozen noises or a ridge.
 
     Example:
         >>> import rfscore as rf
@@ -54,6 +60,7 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
         >>> print(law.sample_edges.round(4), law.sample_mass)
         [0.0873 0.3762] 0.125
     """
+    _averaged_noise(problem)
     if not is_traced(problem) and problem.psi_p <= 1.0:
         raise bad("psi_p", problem.psi_p, "a number > 1: rho_1 holds the p - d features beyond the dimension")
     co = coefficients(problem)
@@ -85,6 +92,7 @@ def large_psi_train_loss(problem: ScoreProblem) -> np.ndarray:
         >>> print(rf.large_psi_train_loss(rf.ScoreProblem(psi_n=32.0, psi_p=64.0, t=0.1)).round(3))
         0.649
     """
+    _averaged_noise(problem)
     co = coefficients(problem)
     nodes, weights = problem.population()
     linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)

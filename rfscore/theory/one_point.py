@@ -1,12 +1,13 @@
 r"""The one-point equations and the linear system that everything else is built from.
 
-Unknowns at a spectral point z: q = (1/p) Tr (U - z)^{-1} and delta_j = (1/N_j) Tr[C_j (U - z)^{-1}]. With
+Unknowns at a spectral point z: q = (1/p) Tr (U - z)^{-1} and delta_j = (share_j/N_j) Tr[C_j (U - z)^{-1}]. With
 g_j = 1/(1 + delta_j), k = C_0 + sum_j share_j g_j C_j (a triple), m(lam) = k_1 + k_2 lam, D = 1 + psi_p q m,
 
     1/q     = k_0 - z + int rho_Sigma m/D
-    delta_j = (p/N_j) ( c_j0 q + c_j1 s + c_j2 r ),   s = int rho_Sigma q/D,   r = int rho_Sigma lam q/D
+    delta_j = ratio_j ( c_j0 q + c_j1 s + c_j2 r ),   s = int rho_Sigma q/D,   r = int rho_Sigma lam q/D
 
-(Bonnaire et al. 2025, Theorem 3.1 with r-hat eliminated; derivations (D4.5)-(D4.7)). Differences of two solutions,
+with ratio_j = p share_j/N_j (Bonnaire et al. 2025, Theorem 3.1 with r-hat eliminated; derivations (D4.5)-(D4.7); with
+m frozen noises (D10.4)-(D10.6)). Differences of two solutions,
 derivatives and the corner of the 2x2 lift all solve one linear system (1 - M(z1, z2)) x = y: `response_matrix` is M.
 M(z, conj z) has non-negative entries, and its spectral radius is < 1 exactly on the physical branch off the support
 and = 1 on it ((D4.9)): that is how a solution is verified.

@@ -6,10 +6,12 @@ With w = psi_p q, g = 1/(1 + delta) and kappa = (1 + w b^2)/(alpha2 w g), the tw
     (1 + b^2 w)(v2 w + psi_n) = w Phi(kappa),
     Phi(kappa) = alpha2 kappa [psi_n - int rho_Sigma lam/(kappa + lam)]
 
-is a quadratic for w at given kappa, and g and y = z - s2 follow in closed form. Real z off the support are the points
+is a quadratic for w at given kappa, and g and y = z - s2 follow in closed form. With m frozen noises kappa =
+(1 + w b^2 beta)/(alpha2 w g_1), beta = sum_j share_j t_j g_j; then 1/g_1 and 1/g_2 are linear in w at given kappa, and
+w solves a quadratic again ((D10.14)-(D10.16)), or a linear equation for m = 1. Real z off the support are the points
 of this curve where the response matrix M(z, z) has spectral radius < 1; the edges are where it reaches 1. Walking every
 piece of the curve finds every gap, however narrow, for any discrete Sigma. NumPy on the host: the number of edges is
-not known beforehand. The formulas are those of one sampled part; more parts need another curve.
+not known beforehand. A second sampled part must have no signal in it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class Edge(NamedTuple):
 
     y: float
     q: float
-    delta: float
+    delta: tuple[float, ...]
 
 
 class Gap(NamedTuple):
@@ -46,16 +48,23 @@ class Gap(NamedTuple):
 
 
 class _Curve:
-    """The curve of one problem; a place on it is (interval, sheet, u), kappa = kappa(interval, u)."""
+    """The curve of one problem; a place on it is (interval, sheet, u), kappa = kappa(interval, u), sheet = -1 or 1."""
 
     def __init__(self, eq: Equivalent) -> None:
         nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
         self.lam, index = np.unique(nodes, return_inverse=True)
         self.rho = np.bincount(index, weights=weights)
-        self.b2, self.psi_p = float(eq.fixed[1]), float(eq.psi_p)
-        self.v2, self.alpha2 = float(eq.sampled[0, 0]), float(eq.sampled[0, 2])
-        self.psi_n = self.psi_p / float(eq.ratio[0])
-        self.poles = -self.lam[self.lam > 0][::-1]  # ascending in kappa
+        self.psi_p, self.b2 = float(eq.psi_p), float(eq.own[1])
+        self.fixed_b2 = float(eq.fixed[1])
+        self.v2, self.first_b2, self.alpha2 = (float(x) for x in eq.sampled[0])
+        self.share, self.columns = np.asarray(eq.share), self.psi_p / np.asarray(eq.ratio)
+        self.psi_n = float(self.columns[0])
+        self.second = tuple(float(x) for x in eq.sampled[1, :2]) if self.share.size > 1 else None
+        #: The quadratic for w has no square: one frozen noise per sample.
+        self.linear = self.second is None and self.fixed_b2 == 0.0
+        # Ascending in kappa. A null direction of Sigma carries noise: with frozen noises it is a pole as well.
+        self.poles = -self.lam[self.lam > 0][::-1] if self.fixed_b2 > 0 else -self.lam[::-1]
+        self.smallest = float(self.lam[self.lam > 0][0])
 
     def intervals(self) -> range:
         """0: below all poles; i: between poles i-1 and i; last: above all."""
@@ -84,47 +93,101 @@ class _Curve:
         """Range of u in an interval."""
         if interval in (0, self.poles.size):
             scale = np.log(self.lam[-1])
-            return scale - _REACH - np.log(self.lam[-1] / -self.poles[-1]), scale + _REACH + 10.0
+            return scale - _REACH - np.log(self.lam[-1] / self.smallest), scale + _REACH + 10.0
         return -_REACH, _REACH
 
-    def phi(self, interval: int, u: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Phi/(alpha2 kappa), the linear coefficient of the quadratic in w, and kappa + lam."""
+    def phi(self, interval: int, u: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """G of 1/g_1 = (psi_n + A w)/G, A the first entry of C_1; kappa, int rho_Sigma/(kappa + lam), kappa + lam."""
         kappa, table = self.shifted(interval, u)
-        phi = self.psi_n - (self.rho * self.lam / table).sum(-1)
-        linear = self.v2 + self.psi_n * self.b2 - self.alpha2 * kappa * phi
-        return phi, linear, table
+        inverse = (self.rho / table).sum(-1)
+        top = self.psi_n - (self.rho * self.lam / table).sum(-1) - (self.first_b2 / self.alpha2) * inverse
+        return top, kappa, inverse, table
+
+    def quadratic(self, interval: int, u: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Coefficients of w^2, w and 1."""
+        top, kappa, inverse, _ = self.phi(interval, u)
+        if self.second is None:
+            linear = self.v2 + self.psi_n * self.fixed_b2 - (self.alpha2 * kappa - self.first_b2) * top
+            one = np.ones_like(linear)
+            return self.v2 * self.fixed_b2 * one, linear, self.psi_n * one
+        constant, slope, weight = self._second(top, inverse)
+        pull = (self.first_b2 - self.alpha2 * kappa) * top
+        square = self.v2 * (slope + weight * top) + pull * slope
+        return square, self.psi_n * (slope + weight * top) + (self.v2 + pull) * constant, self.psi_n * constant
+
+    def _second(self, top: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """G/g_2 = constant + slope w, and the weight of g_2 in m: b^2 times its share."""
+        assert self.second is not None
+        own, load = self.second
+        trace = load / (self.alpha2 * self.columns[1]) * inverse
+        return top + trace * self.psi_n, top * own / self.columns[1] + trace * self.v2, self.share[1] * load
 
     def slope(self, interval: int, u: Float[np.ndarray, " N"]) -> np.ndarray:
-        """The quadratic's linear coefficient over its critical value: the curve is real where |slope| >= 1."""
-        return self.phi(interval, u)[1] / (2.0 * np.sqrt(self.v2 * self.b2 * self.psi_n))
+        """A number that is at least 1 in modulus where the curve is real."""
+        square, linear, constant = self.quadratic(interval, u)
+        if self.linear:
+            return np.full_like(linear, 2.0)
+        if self.second is None:  # the constant and the square are positive numbers
+            return linear / (2.0 * np.sqrt(square * constant))
+        return 1.0 + (linear**2 - 4.0 * square * constant) / (linear**2 + 4.0 * abs(square * constant))
 
     def solution(
-        self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray
+        self, interval: int, u: Float[np.ndarray, " N"], sheet: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(w, g, 1/D at the nodes); `outer` picks the root of larger |w|."""
-        phi, linear, table = self.phi(interval, u)
-        root = np.sqrt(np.maximum(linear**2 - 4.0 * self.v2 * self.b2 * self.psi_n, 0.0))
-        stable = -linear - np.where(linear > 0, root, -root)
-        w = np.where(outer, stable / (2.0 * self.v2 * self.b2), 2.0 * self.psi_n / stable)
-        g = phi / (self.v2 * w + self.psi_n)
-        return w, g, 1.0 / (self.alpha2 * (w * g)[:, None] * table)
+        """(w, g_j as columns, 1/D at the nodes)."""
+        square, linear, constant = self.quadratic(interval, u)
+        top, _, inverse, table = self.phi(interval, u)
+        if self.linear:
+            w = -constant / linear
+        else:
+            root = np.sqrt(np.maximum(linear**2 - 4.0 * square * constant, 0.0))
+            # Of the two forms of a root, the one without cancellation.
+            with_sum = np.where(sheet * linear <= 0, sheet * root - linear, -sheet * root - linear)
+            w = np.where(sheet * linear <= 0, with_sum / (2.0 * square), 2.0 * constant / with_sum)
+        gains = [top / (self.v2 * w + self.psi_n)]
+        if self.second is not None:
+            begin, slope, _ = self._second(top, inverse)
+            gains.append(top / (begin + slope * w))
+        return w, np.stack(gains, axis=-1), 1.0 / (self.alpha2 * (w * gains[0])[:, None] * table)
 
-    def height(self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray) -> np.ndarray:
-        """y = z - s2 along the curve."""
-        w, g, inverse = self.solution(interval, u, outer)
-        return self.v2 * g + (1.0 - self.psi_p - (self.rho * inverse).sum(-1)) / w
+    def height(self, interval: int, u: Float[np.ndarray, " N"], sheet: np.ndarray) -> np.ndarray:
+        """y = z - s2 along the curve (z - ridge with frozen noises)."""
+        w, g, inverse = self.solution(interval, u, sheet)
+        level = self.v2 * g[:, 0]
+        if self.second is not None:
+            level = level + self.share[1] * self.second[0] * g[:, 1]
+        return level + (1.0 - self.psi_p - (self.rho * inverse).sum(-1)) / w
 
-    def margin(self, interval: int, u: Float[np.ndarray, " N"], outer: np.ndarray) -> np.ndarray:
-        """1 - spectral radius of M(z, z): positive exactly off the support."""
-        w, g, inverse = self.solution(interval, u, outer)
+    def margin(self, interval: int, u: Float[np.ndarray, " N"], sheet: np.ndarray) -> np.ndarray:
+        """1 - spectral radius of M(z, z), made symmetric: positive exactly off the support."""
+        w, g, inverse = self.solution(interval, u, sheet)
         square = self.rho * inverse**2
         zero, one, two = square.sum(-1), square @ self.lam, square @ self.lam**2
-        slope = self.alpha2 * g  # of m(lam) = b2 + slope lam
-        m11 = w**2 / self.psi_p * (self.b2**2 * zero + 2.0 * self.b2 * slope * one + slope**2 * two)
-        m22 = (w * slope) ** 2 / self.psi_n * two
-        cross = (w * g * (self.v2 + self.alpha2 * one)) ** 2 / (self.psi_p * self.psi_n)
-        radius = 0.5 * (m11 + m22) + np.sqrt((0.5 * (m11 - m22)) ** 2 + cross)
-        return np.where(np.isfinite(radius), 1.0 - radius, -1.0)
+        parts = [(self.v2, self.first_b2, self.alpha2)] + ([(*self.second, 0.0)] if self.second else [])
+        level, slope = self.fixed_b2, self.alpha2 * g[:, 0]  # of m(lam) = level + slope lam
+        for j, part in enumerate(parts):
+            level = level + self.share[j] * part[1] * g[:, j]
+        size = [np.sqrt(self.share[j] / self.columns[j]) * w * g[:, j] for j in range(len(parts))]
+        matrix = np.empty((w.size, 1 + len(parts), 1 + len(parts)))
+        matrix[:, 0, 0] = w**2 / self.psi_p * (level**2 * zero + 2.0 * level * slope * one + slope**2 * two)
+        for i, (k0, k1, k2) in enumerate(parts):
+            row = size[i] * (k0 + k1 * zero + k2 * one) / np.sqrt(self.psi_p)
+            matrix[:, 0, i + 1] = matrix[:, i + 1, 0] = row
+            for j, (_, l1, l2) in enumerate(parts):
+                overlap = k1 * l1 * zero + (k1 * l2 + k2 * l1) * one + k2 * l2 * two
+                matrix[:, i + 1, j + 1] = size[i] * size[j] * overlap
+        return _one_minus_radius(matrix)
+
+
+def _one_minus_radius(matrix: Float[np.ndarray, "N K K"]) -> Float[np.ndarray, " N"]:
+    """1 - the largest eigenvalue of symmetric matrices; -1 where an entry is not finite."""
+    fine = np.isfinite(matrix).all((1, 2))
+    if matrix.shape[1] == 2:
+        half = 0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])
+        radius = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1]) + np.sqrt(half**2 + matrix[:, 0, 1] ** 2)
+    else:
+        radius = np.linalg.eigvalsh(np.where(fine[:, None, None], matrix, 0.0))[:, -1]
+    return np.where(fine & np.isfinite(radius), 1.0 - radius, -1.0)
 
 
 def _branch_points(curve: _Curve, interval: int, grid: np.ndarray) -> list[float]:
@@ -163,7 +226,7 @@ def _resonances(curve: _Curve, interval: int, grid: np.ndarray) -> np.ndarray:
         for i in np.flatnonzero(np.sign(phi[1:]) * np.sign(phi[:-1]) < 0)
     ]
     if interval == curve.poles.size:
-        zeros.append(float(np.log(-curve.poles[-1])))  # kappa = 0
+        zeros.append(float(np.log(curve.smallest)))  # kappa = 0, or the scale of the last eigenvalue
     around = np.geomspace(1e-9, 1.0, 120)
     return np.concatenate([np.concatenate([zero - around, zero + around]) for zero in zeros] or [np.empty(0)])
 
@@ -182,8 +245,12 @@ def _pieces(curve: _Curve, interval: int, count: int) -> list[tuple[np.ndarray, 
         theta = np.linspace(0.0, np.pi, points)
         u = a + (b - a) * 0.5 * (1.0 - np.cos(theta))  # dense at both ends, where w has square roots
         u = np.union1d(u, special[(special > a) & (special < b)])
-        outward, inward = (u, np.ones(u.size, bool)), (u[::-1], np.zeros(u.size, bool))
-        if a == low and b == high:  # two sheets that never meet
+        # Larger modulus first; a sheet is one sign of the square root, so that w passes through inf and 0 smoothly.
+        first = 1 - 2 * int(curve.quadratic(interval, np.array([0.5 * (a + b)]))[1][0] > 0)
+        outward, inward = (u, np.full(u.size, first)), (u[::-1], np.full(u.size, -first))
+        if curve.linear:
+            pieces.append(outward)
+        elif a == low and b == high:  # two sheets that never meet
             pieces += [outward, inward]
         elif a == low:  # up one sheet, over the branch point, back on the other
             pieces.append((np.concatenate([u, u[::-1][1:]]), np.concatenate([outward[1], inward[1][1:]])))
@@ -195,22 +262,22 @@ def _pieces(curve: _Curve, interval: int, count: int) -> list[tuple[np.ndarray, 
     return pieces
 
 
-def _refine(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarray, i: int) -> tuple[float, bool]:
+def _refine(curve: _Curve, interval: int, u: np.ndarray, sheets: np.ndarray, i: int) -> tuple[float, int]:
     """The zero of the margin between places i and i + 1 of a piece, and its sheet."""
 
-    def margin(x: float, sheet: bool) -> float:
+    def margin(x: float, sheet: int) -> float:
         return float(curve.margin(interval, np.array([x]), np.array([sheet]))[0])
 
-    sheet = bool(outer[i + 1])
+    sheet = int(sheets[i + 1])
     if margin(u[i], sheet) * margin(u[i + 1], sheet) > 0:  # the branch point lies between: use the other sheet
-        sheet = bool(outer[i])
+        sheet = int(sheets[i])
     if margin(u[i], sheet) * margin(u[i + 1], sheet) > 0:
         return float(u[i + 1]), sheet
     return optimize.brentq(margin, u[i], u[i + 1], args=(sheet,), xtol=1e-15, rtol=1e-15), sheet
 
 
 def _with_narrow_windows(
-    margin: Callable[[np.ndarray, np.ndarray], np.ndarray], u: np.ndarray, outer: np.ndarray, value: np.ndarray
+    margin: Callable[[np.ndarray, np.ndarray], np.ndarray], u: np.ndarray, sheets: np.ndarray, value: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Insert the maximum of the margin wherever it peaks just below zero between grid points."""
     bend = 2.0 * value[1:-1] - value[:-2] - value[2:]
@@ -220,25 +287,25 @@ def _with_narrow_windows(
     )  # fmt: skip
     for i in peaks[::-1]:
         ends = sorted((u[i - 1], u[i + 1]))
-        if outer[i - 1] != outer[i + 1] or ends[0] == ends[1]:
+        if sheets[i - 1] != sheets[i + 1] or ends[0] == ends[1]:
             continue
         best = optimize.minimize_scalar(
-            lambda x, sheet=outer[i]: -float(margin(np.array([x]), np.array([sheet]))[0]), bounds=ends,
+            lambda x, sheet=sheets[i]: -float(margin(np.array([x]), np.array([sheet]))[0]), bounds=ends,
             method="bounded", options={"xatol": 1e-13},
         )  # fmt: skip
         if -best.fun > 0:
             after = (best.x > u[i]) == (u[i + 1] > u[i])
             at = i + 1 if after else i
-            u, outer = np.insert(u, at, best.x), np.insert(outer, at, outer[i])
+            u, sheets = np.insert(u, at, best.x), np.insert(sheets, at, sheets[i])
             value = np.insert(value, at, -best.fun)
-    return u, outer, value
+    return u, sheets, value
 
 
-def _gaps_of_piece(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarray) -> list[Gap]:
+def _gaps_of_piece(curve: _Curve, interval: int, u: np.ndarray, sheets: np.ndarray) -> list[Gap]:
     def margin(x: np.ndarray, sheet: np.ndarray) -> np.ndarray:
         return curve.margin(interval, x, sheet)
 
-    u, outer, value = _with_narrow_windows(margin, u, outer, margin(u, outer))
+    u, sheets, value = _with_narrow_windows(margin, u, sheets, margin(u, sheets))
     free = value > 0
     starts = np.flatnonzero(free & ~np.r_[False, free[:-1]])
     stops = np.flatnonzero(free & ~np.r_[free[1:], False])
@@ -249,15 +316,15 @@ def _gaps_of_piece(curve: _Curve, interval: int, u: np.ndarray, outer: np.ndarra
         ends: list[tuple[float, Edge | None]] = []
         for inside, cell in ((first, first - 1), (last, last)):
             if cell < 0 or cell >= u.size - 1:  # the piece ends at a pole: at infinity, or at the atom
-                y = float(curve.height(interval, u[[inside]], outer[[inside]])[0])
-                big = abs(float(curve.solution(interval, u[[inside]], outer[[inside]])[0][0])) > 1.0 / curve.b2
+                y = float(curve.height(interval, u[[inside]], sheets[[inside]])[0])
+                big = abs(float(curve.solution(interval, u[[inside]], sheets[[inside]])[0][0])) > 1.0 / curve.b2
                 ends.append((0.0 if big else np.copysign(np.inf, y), None))
                 continue
-            at, sheet = _refine(curve, interval, u, outer, int(cell))
+            at, sheet = _refine(curve, interval, u, sheets, int(cell))
             place = (interval, np.array([at]), np.array([sheet]))
             w, g, _ = curve.solution(*place)
             y = float(curve.height(*place)[0])
-            ends.append((y, Edge(y, float(w[0]) / curve.psi_p, float(1.0 / g[0] - 1.0))))
+            ends.append((y, Edge(y, float(w[0]) / curve.psi_p, tuple((1.0 / g[0] - 1.0).tolist()))))
         ends.sort(key=lambda end: end[0])
         gaps.append(Gap(ends[0][0], ends[1][0], ends[0][1], ends[1][1]))
     return gaps
@@ -276,16 +343,35 @@ def gaps(eq: Equivalent, *, continuous: bool = False) -> list[Gap]:
         for interval in (0, curve.poles.size) if continuous else curve.intervals():
             outermost = interval in (0, curve.poles.size)
             count = 1201 if outermost else (401 if curve.poles.size < 40 else 97)
-            for u, outer in _pieces(curve, interval, count):
-                found += _gaps_of_piece(curve, interval, u, outer)
+            for u, sheets in _pieces(curve, interval, count):
+                found += _gaps_of_piece(curve, interval, u, sheets)
     found.sort(key=lambda gap: gap.low)
-    return found
+    return found if eq.mixing is None else _physical(eq, found)
+
+
+def _physical(eq: Equivalent, found: list[Gap]) -> list[Gap]:
+    """Without what roundoff next to the poles of the curve makes of w = -psi_n/A, where 1/g_1 has no digits.
+
+    U is not negative, both ends of a gap count the same eigenvalues, and gaps do not overlap.
+    """
+
+    def count(edge: Edge | None) -> float:
+        return np.nan if edge is None else fraction_below(eq, edge)
+
+    kept: list[Gap] = []
+    for gap in sorted(found, key=lambda gap: gap.low - gap.high):  # the widest first
+        starts_right = np.isneginf(gap.low) or gap.low > 0
+        counts = [count(edge) for edge in (gap.low_edge, gap.high_edge) if edge is not None]
+        apart = all(gap.high <= other.low or gap.low >= other.high for other in kept)
+        if starts_right and apart and np.ptp(counts) < 1e-9:
+            kept.append(gap)
+    return sorted(kept, key=lambda gap: gap.low)
 
 
 def fraction_below(eq: Equivalent, edge: Edge) -> float:
     """Fraction of eigenvalues below the gap that ends at `edge`: the signs of a real solution count them ((D5.9))."""
     nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
-    psi_p, columns = float(eq.psi_p), 1.0 / float(eq.ratio[0])
-    m = float(eq.fixed[1]) + float(eq.sampled[0, 2]) * nodes / (1.0 + edge.delta)
-    negative = float(weights[1.0 / edge.q + psi_p * m < 0].sum()) / psi_p
-    return (1.0 - 1.0 / psi_p if edge.q < 0 else 0.0) + negative - (columns if 1.0 + edge.delta < 0 else 0.0)
+    psi_p, columns, delta = float(eq.psi_p), np.asarray(eq.share) / np.asarray(eq.ratio), np.array(edge.delta)
+    k = np.asarray(eq.fixed) + (np.asarray(eq.share) / (1.0 + delta)) @ np.asarray(eq.sampled)
+    negative = float(weights[1.0 / edge.q + psi_p * (k[1] + k[2] * nodes) < 0].sum()) / psi_p
+    return (1.0 - 1.0 / psi_p if edge.q < 0 else 0.0) + negative - float(columns[1.0 + delta < 0].sum())

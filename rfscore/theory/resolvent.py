@@ -100,7 +100,13 @@ def _advance(eq: Equivalent, z: Complex[Array, " B"], floor: Float[Array, " B"],
     new_eta = jnp.where(new_eta < floor, 0.0, new_eta)
     restart = accept | fail
     dq, ddelta = op.newton_step(eq, x, first, second)
-    stepped = (jnp.where(restart, q, w.try_q + dq), jnp.where(restart[:, None], delta, w.try_delta + ddelta))
+    begin_q, begin_delta = q, delta
+    if eq.mixing is not None:
+        power_q, power_delta = _power_law(eq, x, at, new_eta - w.try_eta)
+        begin_q, begin_delta = jnp.where(accept, q * power_q, q), jnp.where(accept[:, None], delta * power_delta, delta)
+    stepped = (
+        jnp.where(restart, begin_q, w.try_q + dq), jnp.where(restart[:, None], begin_delta, w.try_delta + ddelta)
+    )  # fmt: skip
     freeze = w.done | (accept & last)
     return _Walk(
         q, delta, eta,
@@ -108,6 +114,16 @@ def _advance(eq: Equivalent, z: Complex[Array, " B"], floor: Float[Array, " B"],
         jnp.where(freeze, 0.0, jnp.where(restart, new_eta, w.try_eta)),
         log_factor, jnp.where(restart, 0, w.trial_steps + 1), w.steps + 1, freeze,
     )  # fmt: skip
+
+
+def _power_law(
+    eq: Equivalent, x: op.Point, at: Complex[Array, " B"], change: Float[Array, " B"]
+) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
+    """Factors of q and delta when Im z moves by `change`, as if both were powers of z: 1/z beside a null space of U."""
+    dq, ddelta = op.newton_step(eq, x, jnp.ones_like(x.q), jnp.zeros_like(x.delta))
+    ratio = 1.0 + 1j * change / at
+    step = at * jnp.log(jnp.where(abs(ratio) > 1e-200, ratio, 1.0))  # the last step may lead to z = 0 itself
+    return jnp.exp(step * dq / x.q), jnp.exp(step[:, None] * ddelta / x.delta)
 
 
 @jax.custom_jvp

@@ -98,8 +98,9 @@ class Spectrum(eqx.Module):
         problem: the problem it belongs to.
         edges: (k, 2) ends of the bulks, ascending.
         masses: (k,) fractions of the eigenvalues in each bulk, exact.
-        atoms: list of (location, mass); the atom at s2 exists when psi_p > psi_n + 1.
-        floor: s2, below which there is no spectrum.
+        atoms: list of (location, mass); the atom at the floor exists when psi_p > psi_n + 1, with m frozen noises when
+            psi_p > m psi_n.
+        floor: s2 (0 with frozen noises) plus the ridge, below which there is no spectrum.
     """
 
     problem: ScoreProblem
@@ -271,7 +272,7 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
         for gap in gaps(eq, continuous=problem.covariance.continuous)
         if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low
     ]
-    atom = max(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)
+    atom = _atom(problem)
     ends = [(a.high, b.low) for a, b in pairwise(free)]
     bulks = [(low, high) for low, high in ends if high > low]
     if not bulks or not np.isneginf(free[0].low) or not np.isposinf(free[-1].high):
@@ -281,6 +282,13 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
     atoms = [(floor, atom)] if atom > 0 else []
     owner = np.arange(len(heights))
     return _verified(Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, owner, eq))
+
+
+def _atom(problem: ScoreProblem) -> float:
+    """Mass at the floor: features beyond the rank of what is above it, n + d noise-averaged or n m frozen columns."""
+    averaged = np.isinf(problem.noise_draws)
+    rank = 1.0 + problem.psi_n if averaged else problem.noise_draws * problem.psi_n
+    return max(0.0, 1.0 - rank / problem.psi_p)
 
 
 def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:

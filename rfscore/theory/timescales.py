@@ -3,7 +3,8 @@ r"""Predicted times: when the model generalises, when it starts to memorise, whe
 A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and
 tau_mem at psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after
 Theorem 3.2). At finite psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time
-(derivations (D8.6)-(D8.8)).
+(derivations (D8.6)-(D8.8)); with m frozen noises the lowest bulk is the one that fits each noise, and `tau_last` the
+time by which it is fitted. A ridge is part of every eigenvalue here, as it is in the flow.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Timescales(eqx.Module):
         tau_gen: 1/Delta_t.
         tau_mem: psi_p/(Delta_t lambda_min).
         tau_last: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed.
-        tau_mem_law: tau_mem with the large-psi edge.
+        tau_mem_law: tau_mem with the large-psi edge (of averaged noise; NaN with frozen noises, which have none).
         lambda_min: exact left edge of the bulk that holds the min(n, p)-th largest eigenvalue (rho_1 of the paper).
         lambda_lowest: exact left edge of the lowest bulk.
         lambda_min_law: s2 + v2 (1 - sqrt(psi_p/psi_n))^2, the edge of Theorem 3.2.
@@ -53,32 +54,32 @@ class Timescales(eqx.Module):
 
 
 def _left_edges(eq: Equivalent, continuous: bool) -> np.ndarray:
-    """(2, 3): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk."""
+    """(2, 2 + J): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk."""
     free = gaps(eq, continuous=continuous)
     edges = [gap.high_edge for gap in free if np.isfinite(gap.high) and gap.high_edge is not None]
     if not edges:  # the lowest bulk starts at the floor itself: psi_p = psi_n + 1
-        edges = [Edge(0.0, np.nan, np.nan)]
+        edges = [Edge(0.0, np.nan, (np.nan,) * eq.share.shape[0])]
     psi_p, ratio = float(eq.psi_p), float(eq.ratio[0])
     # The min(n, p)-th largest eigenvalue, from its lower side: bulks hold whole multiples of 1/psi_p.
     level = 1.0 - min(1.0, 1.0 / ratio) + 1e-6 / max(psi_p, 1.0)
     below = [edge for edge in edges if np.isnan(edge.q) or fraction_below(eq, edge) <= level]
-    return np.array([below[-1] if below else edges[0], edges[0]], dtype=float)
+    return np.array([(edge.y, edge.q, *edge.delta) for edge in (below[-1] if below else edges[0], edges[0])])
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 3"]:
+def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 K"]:
     if not is_traced(eq):
         return jnp.asarray(_left_edges(eq, continuous))
     leaves, tree = jax.tree_util.tree_flatten(eq)
+    shape = (2, 2 + eq.share.shape[0], 2)
 
     def on_host(*bits: Array) -> np.ndarray:
         numbers = [np.asarray(pair).view(np.float64)[..., 0] for pair in bits]
-        return _left_edges(jax.tree_util.tree_unflatten(tree, numbers), continuous).view(np.uint32).reshape(2, 3, 2)
+        return _left_edges(jax.tree_util.tree_unflatten(tree, numbers), continuous).view(np.uint32).reshape(shape)
 
     # Bit patterns, because JAX's callback thread rounds float64 to 32 bits when 64-bit mode is only a context here.
     bits = [jax.lax.bitcast_convert_type(jnp.asarray(leaf), jnp.uint32) for leaf in leaves]
-    shape = jax.ShapeDtypeStruct((2, 3, 2), jnp.uint32)
-    found = jax.pure_callback(on_host, shape, *bits, vmap_method="sequential")
+    found = jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, jnp.uint32), *bits, vmap_method="sequential")
     return jax.lax.bitcast_convert_type(found, jnp.float64)
 
 
@@ -90,14 +91,18 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
     y, q, delta = found[:, 0], found[:, 1], found[:, 2:]
     x = op.point(eq, q, delta)
     matrix = op.response_matrix(eq, x, x, op.moments(eq, x, x))
-    null = matrix[0][1] / (1.0 - matrix[1][1])  # ratio of its two components
+    parts = range(delta.shape[1])
+    # The left null vector, its first component 1: the other rows of (1 - M)^T.
+    turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]
+    null, _ = op.solve_response(turned, [matrix[0][1 + i] for i in parts])
 
     def equations(eq_: Equivalent) -> tuple[Array, Array]:
         first, second, _ = op.residual(eq_, op.point(eq_, q, delta), y)
-        return first, second[:, 0]
+        return first, second
 
     _, (first, second) = jax.jvp(equations, (eq,), (deq,))
-    return found, jnp.zeros_like(found).at[:, 0].set(-(first + null * second / q**2))
+    moved = first + sum(null[j] * second[:, j] for j in parts) / q**2
+    return found, jnp.zeros_like(found).at[:, 0].set(-moved)
 
 
 @float64
@@ -123,14 +128,14 @@ def timescales(problem: ScoreProblem) -> Timescales:
         50.5 35389 37039 877534
     """
     eq = equivalent(problem)
-    floor, v2 = eq.fixed[0], eq.sampled[0, 0]
+    floor, v2 = eq.fixed[0], eq.common[0]
     found = _edges(
         eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.covariance.continuous
     )
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
         raise SolveError("timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9")
-    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2
+    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if eq.mixing is None else jnp.asarray(jnp.nan)
     time = problem.psi_p / problem.delta
     return Timescales(
         tau_gen=1.0 / problem.delta, tau_mem=time / low[0], tau_last=time / low[1], tau_mem_law=time / law,

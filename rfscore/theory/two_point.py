@@ -11,7 +11,7 @@ l and B the moments of `one_point.Moments`. With C = I it is the resolvent ident
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,20 @@ def _pairs(eq: Equivalent, x: op.Point, y: op.Point) -> op.Moments:
     return op.Moments(*(jnp.matmul(x.inverse * (eq.weights * eq.nodes**i), right) for i in range(3)))
 
 
-def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]) -> Inexact[Array, "*B N M"]:
-    """T at all pairs of the solutions x (..., N) and y (..., M)."""
+class Corner(NamedTuple):
+    """Corner entries of the lifted one-point equations, at all pairs of two lists of points."""
+
+    trace: Inexact[Array, "*B N M"]  # of S = psi_p s
+    weight: Inexact[Array, "*B N M J"]  # of g_j: -g_j(z1) g_j(z2) E_j
+
+
+def corner(
+    eq: Equivalent, x: op.Point, y: op.Point, coupling: Inexact[Array, "*P 3"], same_features: bool = True
+) -> Corner:
+    """The lift at all pairs of the solutions x (..., N) and y (..., M), for a coupling common to them or one a pair.
+
+    With `same_features` false the two resolvents belong to independent W: then nothing couples their traces q.
+    """
     mom = _pairs(eq, x, y)
     left = op.Point(*(leaf[..., None] if leaf.ndim == x.q.ndim else leaf[..., :, None, :] for leaf in x))
     right = op.Point(*(leaf[..., None, :] if leaf.ndim == y.q.ndim else leaf[..., None, :, :] for leaf in y))
@@ -42,6 +54,9 @@ def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"
     parts = range(eq.share.shape[0])
     source = [-pair * mom.linear(coupling)]
     source += [-eq.ratio[i] * eq.psi_p * pair * mom.bilinear(eq.sampled[i], coupling) for i in parts]
+    if not same_features:
+        nothing = jnp.zeros_like(pair)
+        matrix[0], source[0] = [nothing] * len(matrix), nothing
     (corner_q, *corner_delta), _ = op.solve_response(matrix, source)
     weight = eq.share * left.g * right.g
     one = jnp.asarray([0.0, 1.0, 0.0])  # W W^T/d: its bilinear moment with C is what s feels
@@ -49,7 +64,12 @@ def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"
         weight[..., j] * corner_delta[j] * mom.bilinear(one, eq.sampled[j]) for j in parts
     )
     s12 = corner_q * mom.zero - eq.psi_p * pair * effective
-    return -eq.psi_p * s12
+    return Corner(eq.psi_p * s12, -left.g * right.g * jnp.stack(corner_delta, axis=-1))
+
+
+def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]) -> Inexact[Array, "*B N M"]:
+    """T at all pairs of the solutions x (..., N) and y (..., M)."""
+    return -corner(eq, x, y, coupling).trace
 
 
 @jax.jit

@@ -32,11 +32,18 @@ class Parts:
 
 
 def parts(problem: rf.ScoreProblem) -> Parts:
-    """Theory section 3: one sampled part, n columns of covariance alpha2 W Sigma W^T/d + v2."""
+    """One sampled part, n columns of covariance alpha2 W Sigma W^T/d + v2; with m frozen noises n columns that hold the
+    mean noise as well, and (m - 1) n columns of noise alone."""
     co = rf.coefficients(problem)
     nodes, weights = (np.asarray(x, dtype=float) for x in problem.population())
     v2, s2, b, alpha2 = (float(getattr(co, name)) for name in ("v2", "s2", "b", "alpha2"))
-    return Parts(problem.psi_p, nodes, weights, (s2, b * b, 0.0), ((v2, 0.0, alpha2),), (1.0,),
+    if np.isfinite(problem.noise_draws):
+        m, ridge = problem.noise_draws, (float(problem.ridge), 0.0, 0.0)
+        columns = ((v2 + s2 / m, b * b / m, alpha2), (s2, b * b, 0.0))
+        ratio = problem.psi_p / problem.psi_n
+        return Parts(problem.psi_p, nodes, weights, ridge, columns, (1.0, (m - 1) / m), (ratio, ratio / m),
+                     (v2 + s2, b * b, alpha2), b, float(co.delta))  # fmt: skip
+    return Parts(problem.psi_p, nodes, weights, (s2 + problem.ridge, b * b, 0.0), ((v2, 0.0, alpha2),), (1.0,),
                  (problem.psi_p / problem.psi_n,), (v2 + s2, b * b, alpha2), b, float(co.delta))  # fmt: skip
 
 
@@ -242,3 +249,59 @@ def second_moment(u: Parts) -> float:
     fixed, column = u.fixed, u.sampled[0]
     return (product(fixed, fixed) + 2.0 * product(fixed, column) + product(column, column)
             + u.ratio[0] * trace(column) ** 2)  # fmt: skip
+
+
+# Drawn scores ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DrawnScore:
+    """A trained Gaussian-equivalent model: what its score does to the linear part of x_t and to its own features.
+
+    Attributes:
+        key: seeds of W, data and noises.
+        weights: W/sqrt d, (p, d).
+        readout: A/sqrt p at each training time, (T, d, p).
+        empirical: test loss on fresh noises of the training points.
+    """
+
+    key: tuple[int, int, int]
+    weights: np.ndarray
+    readout: np.ndarray
+    empirical: np.ndarray
+
+
+def drawn_score(problem: rf.ScoreProblem, d: int, key: tuple[int, int, int], tau: np.ndarray) -> DrawnScore:
+    """One model with m frozen noises; non-linear feature parts depend on the seeds their arguments depend on."""
+    co, m = rf.coefficients(problem), int(problem.noise_draws)
+    n, p = round(problem.psi_n * d), round(problem.psi_p * d)
+    v, s, a, b = (float(np.sqrt(x)) for x in (co.v2, co.s2, co.alpha2, co.b**2))
+    w = np.random.default_rng([1, key[0]]).standard_normal((p, d)) / np.sqrt(d)
+    x = np.random.default_rng([2, key[1]]).standard_normal((n, d)) * np.sqrt(problem.covariance.eigenvalues(d))
+    xi = np.random.default_rng([3, key[2]]).standard_normal((n * m, d))
+    common = a * w @ x.T + v * np.random.default_rng([4, key[0], key[1]]).standard_normal((p, n))
+    own = b * w @ xi.T + s * np.random.default_rng([5, *key]).standard_normal((p, n * m))
+    phi = np.repeat(common, m, axis=1) + own
+    lam, vectors = np.linalg.eigh(phi @ phi.T / (n * m))
+    pull = vectors.T @ (phi @ xi / (n * m))
+    scale = 2.0 * co.delta / problem.psi_p
+    safe = np.where(lam > 1e-12, lam, np.inf)
+    k = np.array([-np.expm1(-scale * t * lam) / safe for t in tau])
+    # U and V of the same samples with their noise averaged.
+    averaged = common @ common.T / n + b * b * w @ w.T + s * s * np.eye(p)
+    solution = np.array([vectors @ (gain[:, None] * pull) for gain in k])  # (T, p, d)
+    quadratic = np.array([np.sum(y * (averaged @ y)) for y in solution]) / d
+    overlap = np.array([np.sum(y * (b * w)) for y in solution]) / d
+    readout = -np.swapaxes(solution, 1, 2) / np.sqrt(float(co.delta))
+    return DrawnScore(key, w, readout, 1.0 + quadratic - 2.0 * overlap)
+
+
+def score_product(problem: rf.ScoreProblem, one: DrawnScore, two: DrawnScore) -> np.ndarray:
+    """(1/d) E_x s.s' on the population, exactly: the non-linear feature parts are common only to a common W."""
+    co, d = rf.coefficients(problem), one.weights.shape[1]
+    spread = np.sqrt(float(co.alpha2) * problem.covariance.eigenvalues(d) + float(co.b) ** 2)
+    linear = [score.readout @ (score.weights * spread) for score in (one, two)]
+    total = np.sum(linear[0] * linear[1], axis=(1, 2))
+    if one.key[0] == two.key[0]:
+        total = total + float(co.v2 + co.s2) * np.sum(one.readout * two.readout, axis=(1, 2))
+    return total / d

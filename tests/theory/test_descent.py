@@ -1,0 +1,94 @@
+"""Gradient descent and heavy ball in the limit: the flow, polynomials by hand, runs, and both contours."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rfscore as rf
+from rfscore.theory import descent
+from rfscore.theory.equivalent import equivalent
+
+PLAIN = rf.ScoreProblem(2.0, 8.0, 0.1)
+FROZEN = rf.ScoreProblem(2.0, 3.0, 0.1, noise_draws=2, ridge=0.002)
+STEPS = np.array([0, 1, 2, 5, 20, 39, 60, 3000])
+
+
+def test_one_step_is_the_quadratic_it_is_by_hand() -> None:
+    """L_train = 1 - (2 x M0 - x^2 M1), M0 = b^2 psi_p, M1 = (b^2/d^2) Tr W^T U W, for averaged noise."""
+    co, step = rf.coefficients(PLAIN), 1.3
+    x, psi = 2.0 * PLAIN.delta * step / 8.0, 8.0
+    first = co.s2 * psi + (co.b**2 + co.alpha2) * psi * (1.0 + psi) + co.v2 * psi
+    cur = rf.descent_curves(PLAIN, [0, 1], step)
+    assert cur.train[0] == pytest.approx(1.0, abs=1e-12) and cur.test[0] == pytest.approx(1.0, abs=1e-12)
+    by_hand = 1.0 - co.b**2 * (2.0 * x * psi - x * x * first)
+    assert cur.train[1] == pytest.approx(by_hand, abs=1e-10) and cur.test[1] == pytest.approx(by_hand, abs=1e-10)
+
+
+def test_small_steps_are_the_flow_up_to_first_order_in_the_step() -> None:
+    tau, gap = np.array([2.0, 20.0]), []
+    flow = rf.loss_curves(PLAIN, tau)
+    for step in (0.02, 0.01):
+        cur = rf.descent_curves(PLAIN, np.round(tau / step), step)
+        assert np.allclose(cur.tau, tau)
+        gap.append(np.max(abs(cur.test - flow.test)))
+    assert gap[0] / gap[1] == pytest.approx(2.0, rel=0.05) and gap[1] < 1e-2
+
+
+@pytest.mark.parametrize(("problem", "beta"), [(PLAIN, 0.0), (FROZEN, 0.5)], ids=["averaged", "frozen, heavy ball"])
+def test_runs_of_drawn_instances_follow_the_curve(problem: rf.ScoreProblem, beta: float) -> None:
+    step = 0.8 * rf.largest_step(problem, beta)
+    cur, runs = rf.descent_curves(problem, STEPS, step, momentum=beta), []
+    for seed in range(4):
+        flow = rf.finite.draw(problem, d=48, seed=seed, features="gaussian-equivalent").gradient_flow()
+        runs.append(flow.momentum(STEPS, step * 48**2, beta))
+    assert np.allclose(np.mean([run.train for run in runs], 0), cur.train, atol=0.015)
+    assert np.allclose(np.mean([run.test for run in runs], 0), cur.test, rtol=0.03)
+
+
+@pytest.mark.parametrize(("beta", "steps"), [(0.0, 70.0), (0.5, 110.0)])
+def test_polynomials_on_an_ellipse_and_powers_on_a_parabola_agree(beta: float, steps: float) -> None:
+    edges, step = rf.spectrum(FROZEN).edges, 0.9 * rf.largest_step(FROZEN, beta)
+    x, count = 2.0 * FROZEN.delta * step / 3.0, np.array([steps])
+    with jax.enable_x64(True):
+        eq, ridge = equivalent(FROZEN), jnp.asarray(FROZEN.ridge)
+        few = descent._apply(eq, ridge, descent._few_steps(count, x, beta, edges[0, 0], edges[-1, 1]))
+        many = descent._apply(eq, ridge, descent._many_steps(count, x, beta, edges[-1, 1], 1e-12))
+        for one, two in zip(few[:2], many[:2], strict=True):
+            assert float(jnp.abs(one - two).max()) < 1e-10
+    assert x * edges[-1, 1] > 1.0 + beta  # eigenvalues that oscillate are among them
+
+
+def test_many_steps_end_where_the_flow_ends() -> None:
+    end = rf.loss_curves(PLAIN, [np.inf])
+    for beta in (0.0, 0.5):
+        cur = rf.descent_curves(PLAIN, [10**9], 0.9 * rf.largest_step(PLAIN, beta), momentum=beta)
+        assert cur.train[0] == pytest.approx(end.train[0], abs=1e-9)
+        assert cur.test[0] == pytest.approx(end.test[0], rel=1e-9)
+
+
+def test_stability_limit_is_two_over_the_largest_eigenvalue() -> None:
+    top = rf.spectrum(PLAIN).edges[-1, 1]
+    assert 2.0 * PLAIN.delta * rf.largest_step(PLAIN) / 8.0 * top == pytest.approx(2.0)
+    assert rf.largest_step(PLAIN, 0.5) == pytest.approx(1.5 * rf.largest_step(PLAIN))
+    with pytest.raises(rf.InputError, match=r"step_size = .*diverges"):
+        rf.descent_curves(PLAIN, [1], 1.0001 * rf.largest_step(PLAIN))
+
+
+@pytest.mark.parametrize("steps", [[-1], [0.5], [np.nan], ["x"]])
+def test_numbers_of_steps_are_whole(steps: list) -> None:
+    with pytest.raises(rf.InputError, match="steps"):
+        rf.descent_curves(PLAIN, steps, 1.0)
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.0, np.nan])
+def test_momentum_is_below_one(beta: float) -> None:
+    with pytest.raises(rf.InputError, match="momentum"):
+        rf.descent_curves(PLAIN, [1], 1.0, momentum=beta)
+
+
+def test_momentum_that_no_contour_takes_is_refused_with_a_remedy() -> None:
+    with pytest.raises(rf.SolveError, match="momentum below"):
+        rf.descent_curves(PLAIN, [3000], 1.0, momentum=0.99)
