@@ -17,12 +17,14 @@ from rfscore.cli.options import (
     Full,
     Json,
     Kind,
+    NoiseDraws,
     NoPlot,
     Out,
     Overwrite,
     Points,
     PsiN,
     PsiP,
+    Ridge,
     Seed,
     Size,
     T,
@@ -44,15 +46,20 @@ app = typer.Typer(
 app.add_typer(networks.app, name="unet")
 
 
-def _problem(psi_n: float, psi_p: float, t: float, covariance: str, activation: str) -> rf.ScoreProblem:
+def _problem(
+    psi_n: float, psi_p: float, t: float, covariance: str, activation: str, noise_draws: float, ridge: float
+) -> rf.ScoreProblem:
     import rfscore as rf
     from rfscore.cli import parse
 
-    return rf.ScoreProblem(psi_n, psi_p, t, parse.covariance(covariance), activation)
+    rho = parse.covariance(covariance)
+    return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
 
 
 def _title(problem: rf.ScoreProblem) -> str:
-    return f"psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}, {problem.activation.name}"
+    words = f"psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}, {problem.activation.name}"
+    words += f", m = {problem.noise_draws:g}" if problem.noise_draws < float("inf") else ""
+    return words + (f", ridge = {problem.ridge:g}" if problem.ridge else "")
 
 
 def _grid(problem: rf.ScoreProblem, low: float | None, high: float | None, points: int) -> np.ndarray:
@@ -86,6 +93,7 @@ def _times_line(found: dict[str, Any]) -> str:
 def spectrum(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
@@ -94,7 +102,7 @@ def spectrum(
     import rfscore as rf
     from rfscore.cli import show
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     spec, co = rf.spectrum(problem), rf.coefficients(problem)
     result = {
         "problem": problem, "edges": spec.edges, "masses": spec.masses, "atoms": spec.atoms,
@@ -125,6 +133,7 @@ def spectrum(
 def curves(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
@@ -132,7 +141,7 @@ def curves(
     import rfscore as rf
     from rfscore.cli import show
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     found = rf.loss_curves(problem, tau)
     times = _observed(tau, found)
@@ -161,13 +170,14 @@ def curves(
 def timescales(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """tau_gen and tau_mem: predicted by the spectrum, psi_p/(Delta_t lambda_min), and read off the theory's curves."""
     import rfscore as rf
     from rfscore.cli import show
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     names = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest", "lambda_min_law")
     predicted = {name: float(getattr(rf.timescales(problem), name)) for name in names}
     tau = _grid(problem, None, None, 161)
@@ -231,6 +241,7 @@ def _times_picture(problem: rf.ScoreProblem) -> Any:
 def finite(
     psi_n: PsiN = 4.0, psi_p: PsiP = 16.0, t: T = 0.1,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     d: Dimension = 64, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
@@ -240,7 +251,7 @@ def finite(
     import rfscore.finite as model
     from rfscore.cli import show
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation)
+    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     flow = model.draw(problem, d, seed, features.value).gradient_flow()
     run, theory = flow.losses(tau), rf.loss_curves(problem, tau)

@@ -28,6 +28,11 @@ Covariance = Annotated[
     ),
 ]
 Activation = Annotated[str, typer.Option("--activation", help="sigma of the features: tanh, erf, sin, relu (centred).")]
+NoiseDraws = Annotated[
+    float,
+    typer.Option("--noise-draws", help="m, noises drawn once per sample and kept; inf: averaged (the paper)."),
+]
+Ridge = Annotated[float, typer.Option("--ridge", help="Weight decay, added to every eigenvalue of U; 0 for none.")]
 TauMin = Annotated[float | None, typer.Option("--tau-min", help="First training time [default: 0.02/Delta_t].")]
 TauMax = Annotated[
     float | None, typer.Option("--tau-max", help="Last training time [default: 20 times that of the slowest mode].")

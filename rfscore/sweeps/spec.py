@@ -216,7 +216,7 @@ def content(point: Point) -> Point:
 
 
 def _times(values: Any) -> tuple[float, ...]:
-    from rfscore.theory.curves import training_times
+    from rfscore.theory.calculus import training_times
 
     times = np.atleast_1d(training_times([float(v) for v in values]))
     if times.size == 0 or np.any(np.diff(times) <= 0):

@@ -17,10 +17,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from rfscore.problem import ScoreProblem
-from rfscore.theory import contour
+from rfscore.theory import contour, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
-from rfscore.theory.curves import _at
 from rfscore.theory.equivalent import Equivalent, equivalent
 
 #: c times the largest eigenvalue at the first, c times the smallest at the last training time looked at.
@@ -60,6 +59,12 @@ class _Form(NamedTuple):
 
     one: Complex[Array, "*K N"]
     two: Complex[Array, "2 *K N N"]
+
+
+def _traces(eq: Equivalent, x: op.Point) -> _Form:
+    """Trace and kernel of the losses, where the noise is averaged."""
+    two = jnp.stack([targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())])
+    return _Form(targets.traces(eq, x)[0], two)
 
 
 def windows_needed(ratio: float) -> int:
@@ -151,7 +156,7 @@ def _scan(eq: Equivalent, first: Array, last: Array, count: int, rays: bool) -> 
     else:
         x, _, status = rs.solve(eq, outermost * ratio ** -jnp.arange(count, dtype=float)[:, None])
     share = 0.5 * ratio ** (-jnp.arange(_PER_WINDOW - 1.0, -1.0, -1.0) / _PER_WINDOW)
-    train, test, _ = _losses(_Form(*_at(eq, x)), nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
+    train, test, _ = _losses(_traces(eq, x), nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
     return _Scan((2.0 * ends[:, None] * share).ravel(), train.ravel(), test.ravel(), status.max())
 
 
@@ -173,7 +178,7 @@ def _roots(eq: Equivalent, low: Float[Array, " 2"], high: Float[Array, " 2"], le
     """
     nodes, weights = _contour(_FINE, WINDOW ** (2.0 / _PER_WINDOW))
     x, _, status = rs.solve(eq, jnp.asarray(-nodes) / (2.0 * high[:, None]))
-    form = _Form(*_at(eq, x))
+    form = _traces(eq, x)
 
     def at(log_c: Float[Array, "2 M"]) -> tuple[Array, Array, Array]:
         train, test, slope = _losses(form, nodes, weights, 0.5 * jnp.exp(log_c) / high[:, None])

@@ -16,14 +16,17 @@ from rfscore.errors import RfscoreError
 from rfscore.problem import ScoreProblem
 from rfscore.sweeps import stopping as st
 from rfscore.sweeps.outcome import Outcome, failed, found
-from rfscore.theory import contour
+from rfscore.theory import calculus, contour
 from rfscore.theory import resolvent as rs
-from rfscore.theory.curves import _curves, _grouped, _noise_floor
+from rfscore.theory.curves import _curves, noise_floor
 from rfscore.theory.equivalent import equivalent
 
 #: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
 BATCH = 32
 _RTOL = 1e-11
+_NO_STOPPING = (
+    "tau_opt, tau_half: not sought with frozen noises or a ridge; minimise rf.loss_curves(problem, tau).test over tau"
+)
 _SCALES = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest")
 
 
@@ -33,14 +36,14 @@ def _batch(
 ) -> tuple[Any, ...]:
     """Losses at tau and at infinity, best stopping and status of every problem."""
     times = np.append(tau, np.inf)
-    group = _grouped(times, _RTOL)
+    group = calculus.grouped(times, _RTOL)
 
     def one(problem: ScoreProblem, slow: Array) -> tuple[Any, ...]:
         eq = equivalent(problem)
         count = contour.node_count(_RTOL, group.span)
-        train, test, status = _curves(eq, problem.delta, times[group.member], count, group.span)
+        train, test, status = _curves(eq, problem.delta, None, times[group.member], count, group.span)
         train, test = (value[group.row, group.column] for value in (train, test))
-        error = (test - _noise_floor(problem, eq)) / problem.delta
+        error = (test - noise_floor(problem, eq)) / problem.delta
         return train, test, error, st.best_stopping(problem, slow, train[-1], test[-1], windows, rays), status
 
     return jax.vmap(one)(problems, slowest)
@@ -78,6 +81,9 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
         except RfscoreError as error:
             outcomes[i] = failed(error)
             continue
+        if np.isfinite(problem.noise_draws) or problem.ridge:
+            outcomes[i] = _losses_alone(problem, tau, numbers)
+            continue
         # One compiled program for all problems of one structure, and number of scales.
         shapes = tuple(np.shape(leaf) for leaf in jax.tree_util.tree_leaves(problem))
         kind = (jax.tree_util.tree_structure(problem), shapes, st.windows_needed(ratio))
@@ -88,6 +94,24 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
             for (i, *_), outcome in zip(part, _solve(part, tuple(tau), windows), strict=True):
                 outcomes[i] = outcome
     return [outcomes[i] for i in range(len(problems))]
+
+
+def _losses_alone(problem: ScoreProblem, tau: Sequence[float], scales: dict[str, float]) -> Outcome:
+    """With frozen noises or a ridge: losses and timescales, without best stopping."""
+    try:
+        curves = rf.loss_curves(problem, np.append(tau, np.inf), rtol=_RTOL)
+    except RfscoreError as error:
+        return failed(error)
+    nothing = dict.fromkeys(("tau_opt", "test_opt", "train_opt", "tau_half", "excess", "window_opt"), np.nan)
+    return found(_numbers(curves.train, curves.test, curves.score_error, scales) | nothing, [_NO_STOPPING])
+
+
+def _numbers(train: Array, test: Array, error: Array, scales: dict[str, float]) -> dict[str, Any]:
+    """Losses at tau and at infinity, which comes last, and the scales of the spectrum."""
+    return {
+        "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
+        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
+    }  # fmt: skip
 
 
 def _solve(part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], windows: int) -> list[Outcome]:
@@ -111,12 +135,10 @@ def _solve(part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], w
 def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
     train, test, error, best, status = result
     if status != rs.OK:
-        return failed(rf.SolveError(f"losses: {rs.STATUS[int(status)]}"))
+        return failed(rf.SolveError(f"losses: {calculus.STATUS[int(status)]}"))
     if best.remark & st.UNVERIFIED:
         return failed(rf.SolveError(f"best stopping: {st.REMARKS[st.UNVERIFIED]}"))
-    values = {
-        "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
-        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
+    values = _numbers(train, test, error, scales) | {
         "tau_opt": best.tau_opt, "test_opt": best.test_opt, "train_opt": best.train_opt, "tau_half": best.tau_half,
         "excess": test[-1] - best.test_opt, "window_opt": best.tau_half / best.tau_opt,
     }  # fmt: skip

@@ -2,7 +2,8 @@ r"""Large-psi laws and closed forms, with the order of what they neglect.
 
 Theorem 3.2 of Bonnaire et al. 2025: for psi_p, psi_n >> 1 the spectrum is an atom at s2, a Marchenko-Pastur bulk rho_1
 set by the samples and a bulk rho_2 set by the population. The infinite-time training loss has a closed form in the same
-limit (adapted from Kim and Lee 2026, Prop 4.5). Relative corrections are of order 1/psi (derivations (D8.1)-(D8.5)).
+limit (adapted from Kim and Lee 2026, Prop 4.5). Relative corrections are of order 1/psi, at the edges of rho_2 of order
+psi_n^-1/2 (derivations (D8.1)-(D8.5)).
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def _averaged_noise(problem: ScoreProblem) -> None:
 def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     """Supports and masses of Theorem 3.2 (Bonnaire et al. 2025); derivations (D8.1)-(D8.3).
 
-    Accuracy: relative O(1/psi_n + 1/psi_p + psi_n/psi_p^2); at finite psi d eigenvalues
-    split off rho_1.
+    Accuracy: relative O(1/psi_n + 1/psi_p + psi_n/psi_p^2), for the edges of rho_2 only
+    O(psi_n^-1/2); at finite psi d eigenvalues split off rho_1.
 
     Raises:
         InputError: psi_p <= 1, where there is no rho_1; frozen noises or a ridge.

@@ -98,7 +98,8 @@ def generate(network: Network, data: Dataset, config: RunConfig, count: int, key
     label = jnp.arange(size) % data.classes if wanted.guidance else None
     score, shape = LearnedScore(network, wanted.guidance, label), (size, *data.train.shape[1:])
     times = TIMES[sampling_indices(wanted.sampler_steps)]
-    parts = [np.asarray(sample(score, shape, times, jax.random.fold_in(key, i), method=wanted.sampler))
+    method: Any = wanted.sampler  # one of sampling.Method: checked with the config
+    parts = [np.asarray(sample(score, shape, times, jax.random.fold_in(key, i), method=method))
              for i in range(-(-count // BLOCK))]  # fmt: skip
     return np.concatenate(parts)[:count]
 

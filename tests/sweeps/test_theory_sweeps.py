@@ -171,3 +171,13 @@ def test_finite_networks_approach_the_theory():
                      abs(np.mean([run["tau_half"] for run in runs]) / expected["tau_half"] - 1)]  # fmt: skip
     assert np.all(np.array(errors[80]) < [0.05, 0.02, 0.15])
     assert sum(errors[80]) < sum(errors[20])
+
+
+@pytest.mark.parametrize("changes", [{"noise_draws": 2}, {"ridge": 0.01}, {"noise_draws": 1, "ridge": 0.1}])
+def test_frozen_noises_and_a_ridge_give_the_losses_of_the_public_function(changes):
+    problem = rf.ScoreProblem(2.0, 6.0, 0.1, **changes)
+    [outcome] = theory.evaluate([problem], TAU[1:3])
+    curves = rf.loss_curves(problem, [*TAU[1:3], np.inf])
+    np.testing.assert_allclose(outcome.values["test"], curves.test[:2], rtol=1e-12)
+    assert outcome.values["train_inf"] == pytest.approx(curves.train[2], abs=1e-12)
+    assert outcome.status == "partial" and "not sought" in outcome.message
