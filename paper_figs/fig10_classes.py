@@ -28,7 +28,9 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     style.tag(a, r"(a) against $\tau$")
     style.tag(b, r"(b) against $\tau/n$")
     look.note(figure, f"Networks: {trained.describe(runs)}, conditional, guided samples.")
-    numbers = trained.numbers(runs)
+    numbers = trained.numbers(runs) | {
+        "last_f_mem": [float(run.columns["f_mem"][-1]) for run in runs], "last_tau": [float(run.tau[-1]) for run in runs]
+    }  # fmt: skip
     return job.leave(NAME, figure, title=TITLE, inputs=trained.inputs(experiment, runs), numbers=numbers,
                      row=Row(PAPER, *_sentences(numbers)))  # fmt: skip
 
@@ -36,6 +38,10 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
 def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     mem, fit, spread = x["times"]["tau_mem"]["value"], x["fits"]["tau_mem"], x["spread"]
     here = f"f_mem passes 5 % at τ = {listed([num(v) for v in mem])} for n = {listed([str(n) for n in x['n']])}."
+    if fit.used < 2:
+        last = listed([f"{y:.2g}" for y in x["last_f_mem"]])
+        rises = listed([num(t / n) for t, n in zip(x["last_tau"], x["n"], strict=True)])
+        return here, f"No exponent: fewer than two runs reach 5 %. f_mem ends at {last}, at τ/n = {rises}."
     return here, (
         f"Exponent {num(fit.gamma, 2)} over {fit.used} runs; at equal f_mem the curves lie apart by a factor "
         f"{num(spread.get('tau', float('nan')))} along τ and {num(spread.get('tau/n', float('nan')))} along τ/n."
