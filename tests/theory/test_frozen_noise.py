@@ -255,10 +255,13 @@ class TestDecomposition:
             assert np.allclose(parts.from_noise, 0.0, atol=1e-12)
 
     @frozen
-    def test_empirical_test_loss_lies_between_training_and_test_loss(self, problem: rf.ScoreProblem) -> None:
+    def test_memorisation_leaves_the_empirical_test_loss_between_training_and_test_loss(
+        self, problem: rf.ScoreProblem
+    ) -> None:
+        """Late in training; before that the model's answer, larger on its own samples, may cost more there."""
         parts, cur = rf.decomposition(problem, TIMES), curves(problem, TIMES)
         assert np.all(parts.empirical > cur.train - 1e-10)
-        assert np.all(parts.empirical < cur.test + 1e-10)
+        assert np.all(parts.empirical[5:] < cur.test[5:] - 1e-3)
 
     def test_sources_agree_with_pairs_of_draws_that_share_them(self) -> None:
         """Gaussian equivalents at d = 48; pairs with the same W, the same data or the same noises alone."""
