@@ -45,7 +45,7 @@ def derive() -> Derivation:
 def _columns(d: Derivation) -> None:
     d.equation(
         1,
-        r"\phi_{\nu j}=c_\nu+e_{\nu j},\quad c_\nu\sim N(0,C),\ e_{\nu j}\sim N(0,B),\qquad"
+        r"\phi_{\nu j}=c_\nu+e_{\nu j},\quad c_\nu\sim N(0,C),\ e_{\nu j}\sim N(0,B),\qquad "
         r"C=\alpha^2\frac{W\Sigma W^T}d+v_t^2,\quad B=b_t^2\frac{WW^T}d+s_t^2",
         paper="none",
         code=EQUIVALENT,
@@ -164,7 +164,7 @@ def _targets(d: Derivation) -> None:
         r"\qquad g_i=\frac1{(1+"
         r"\delta_i(z_1))(1+\delta_i(z_2))},\\&\mathcal M=b_t^2+\alpha^2\lambda-\Big(\alpha^2\lambda+"
         r"\frac{b_t^2}m\Big)g_1"
-        r"E_1-\frac{m-1}mb_t^2g_2E_2,\\&Q=-q_1q_2(K+\langle\mathcal M\rangle-\psi_pQ\langle M_1M_2\rangle),\quad"
+        r"E_1-\frac{m-1}mb_t^2g_2E_2,\\&Q=-q_1q_2(K+\langle\mathcal M\rangle-\psi_pQ\langle M_1M_2\rangle),\quad "
         r"s_{12}=Q\langle1\rangle-\psi_pq_1q_2\langle\mathcal M\rangle,\quad r_{12}=Q\langle\lambda\rangle-"
         r"\psi_pq_1q_2"
         r"\langle\lambda\mathcal M\rangle,\\&E_1=\frac{\psi_p}{\psi_n}\Big[\Big(v_t^2+\frac{s_t^2}m\Big)Q+"
@@ -312,9 +312,9 @@ def _replicas(d: Derivation) -> None:
     of the mean field multiplies $C_j^\times$ again. So (D10.10)-(D10.12) hold with cross covariances in them.""")
     d.equation(
         17,
-        r"C_1^\times:\ \alpha^2[X]\frac{W\Sigma W'^T}d+\frac{b_t^2}m[\xi]\frac{WW'^T}d+v_t^2[XW]+"
-        r"\frac{s_t^2}m[XW\xi],\qquad "
-        r"C_2^\times:\ b_t^2[\xi]\frac{WW'^T}d+s_t^2[XW\xi],\qquad t_j^\times=t_j[\xi]",
+        r"\begin{aligned}&C_1^\times:\ \alpha^2[X]\frac{W\Sigma W'^T}d+\frac{b_t^2}m[\xi]\frac{WW'^T}d+v_t^2[XW]+"
+        r"\frac{s_t^2}m[XW\xi],\\"
+        r"&C_2^\times:\ b_t^2[\xi]\frac{WW'^T}d+s_t^2[XW\xi],\qquad t_j^\times=t_j[\xi]\end{aligned}",
         code=REPLICAS,
     )
     d.text(r"""Here $[R]$ is one if all of $R$ out of data $X$, weights $W$ and noises $\xi$ are common, and else
@@ -329,7 +329,7 @@ def _replicas(d: Derivation) -> None:
     )
     d.equation(
         20,
-        r"\mathrm{bias}^2=\int\rho_\Sigma\,\lambda_t\Big(\frac1{\lambda_t}-\gamma(\lambda)\Big)^2,\quad"
+        r"\mathrm{bias}^2=\int\rho_\Sigma\,\lambda_t\Big(\frac1{\lambda_t}-\gamma(\lambda)\Big)^2,\quad "
         r"\lambda_t=e^{-2t}"
         r"\lambda+\Delta_t,\quad\gamma(\lambda)=\frac{b_t^2}{\Delta_t}\,k_c\ \text{on}\ \frac{\beta\,"
         r"\psi_pq}{1+\psi_pqM(\lambda)}",

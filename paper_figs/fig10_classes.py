@@ -29,7 +29,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     style.tag(b, r"(b) against $\tau/n$")
     look.note(figure, f"Networks: {trained.describe(runs)}, conditional, guided samples.")
     numbers = trained.numbers(runs) | {
-        "last_f_mem": [float(run.columns["f_mem"][-1]) for run in runs], "last_tau": [float(run.tau[-1]) for run in runs]
+        "last_f_mem": [float(run.columns["f_mem"][-1]) for run in runs],
+        "last_tau": [float(run.tau[-1]) for run in runs]
     }  # fmt: skip
     return job.leave(NAME, figure, title=TITLE, inputs=trained.inputs(experiment, runs), numbers=numbers,
                      row=Row(PAPER, *_sentences(numbers)))  # fmt: skip

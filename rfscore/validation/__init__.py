@@ -6,6 +6,6 @@ from rfscore.validation.evidence import Verdict as Verdict
 from rfscore.validation.evidence import judge as judge
 from rfscore.validation.paper import Claim as Claim
 from rfscore.validation.paper import Paper as Paper
-from rfscore.validation.paper import papers as papers
+from rfscore.validation.paper import all_papers as all_papers
 from rfscore.validation.runner import Result as Result
 from rfscore.validation.runner import validate as validate

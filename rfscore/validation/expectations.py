@@ -12,7 +12,7 @@ from rfscore._plain import to_json
 from rfscore.errors import InputError
 from rfscore.output import write_bytes
 from rfscore.validation.evidence import Verdict
-from rfscore.validation.paper import papers
+from rfscore.validation.paper import all_papers
 from rfscore.validation.runner import Result
 
 FILE = Path(__file__).with_name("expectations.json")
@@ -38,7 +38,7 @@ def accept(results: Iterable[Result], path: Path = FILE) -> None:
     new = {(r.paper, r.claim.id): r.verdict for r in results}
     merged = {
         p.name: {c.id: v for c in p.claims if (v := new.get((p.name, c.id), table.get(p.name, {}).get(c.id)))}
-        for p in papers()
+        for p in all_papers()
     }
     write_bytes(path, to_json({paper: {k: str(v) for k, v in rows.items()} for paper, rows in merged.items()}).encode())
 

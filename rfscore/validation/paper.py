@@ -85,7 +85,7 @@ def _claim(name: str, row: dict[str, Any]) -> Claim:
 
 
 @cache
-def papers() -> tuple[Paper, ...]:
+def all_papers() -> tuple[Paper, ...]:
     """All papers, the one the package is about first."""
     found = []
     for path in sorted(FOLDER.glob("*/claims.toml")):
@@ -110,8 +110,8 @@ def chosen(only: Sequence[str] = (), paper: str | None = None, quick: bool = Fal
     Raises:
         InputError: an id or a paper that does not exist, with those that do.
     """
-    known = {claim.id for p in papers() for claim in p.claims}
-    names = [p.name for p in papers()]
+    known = {claim.id for p in all_papers() for claim in p.claims}
+    names = [p.name for p in all_papers()]
     if paper is not None and paper not in names:
         raise bad("paper", paper, f"one of {names}")
     for name in only:
@@ -119,7 +119,7 @@ def chosen(only: Sequence[str] = (), paper: str | None = None, quick: bool = Fal
             raise bad("claim", name, "the id of a claim", f"the nearest: {_nearest(name, known)}")
     return [
         (p, claim)
-        for p in papers()
+        for p in all_papers()
         for claim in p.claims
         if (paper in (None, p.name)) and (not only or claim.id in only) and not (quick and claim.seconds > QUICK)
     ]

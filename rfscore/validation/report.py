@@ -14,7 +14,7 @@ from rfscore.output import RunFolder
 from rfscore.reproduce import page
 from rfscore.validation import expectations, style, words
 from rfscore.validation.lab import ROOT, Lab
-from rfscore.validation.paper import Claim, Paper, papers
+from rfscore.validation.paper import Claim, Paper, all_papers
 from rfscore.validation.runner import Result
 
 Runner = Callable[[list[tuple[Paper, Claim]], Lab], list[Result]]
@@ -75,7 +75,7 @@ def _derivations(folder: RunFolder) -> bool:
 
 def _sources(folder: RunFolder, results: Sequence[Result], typeset: bool) -> dict[str, str]:
     """Copies of the files cited, as text that a browser shows: name in the repository -> name in the folder."""
-    by_name = {p.name: p for p in papers()}
+    by_name = {p.name: p for p in all_papers()}
     cited = {name for r in results for name in (*r.claim.code, by_name[r.paper].file(r.claim))}
     chapters = {chapter for r in results for name in r.claim.derivations if (chapter := name.split(".")[0])}
     linked = {}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rfscore.reproduce.page import Block, Fragment, Paragraph, inline
 from rfscore.validation.evidence import Comparison, Verdict
 from rfscore.validation.expectations import Change, counts
-from rfscore.validation.paper import Paper, papers
+from rfscore.validation.paper import Paper, all_papers
 from rfscore.validation.runner import Result
 from rfscore.validation.words import measured, wanted
 
@@ -80,7 +80,7 @@ def _badge(verdict: Verdict) -> str:
 
 
 def _paper(name: str) -> Paper:
-    return next(p for p in papers() if p.name == name)
+    return next(p for p in all_papers() if p.name == name)
 
 
 _HOW = (

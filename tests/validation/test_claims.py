@@ -12,18 +12,18 @@ import pytest
 import rfscore as rf
 from rfscore.errors import InputError
 from rfscore.unet.summary import RunSummary
-from rfscore.validation import NotTestable, Verdict, expectations, judge, papers, validate
+from rfscore.validation import NotTestable, Verdict, all_papers, expectations, judge, validate
 from rfscore.validation.lab import Lab
 from rfscore.validation.paper import chosen
 from rfscore.validation.papers.bonnaire2025 import misprints, networks
 from rfscore.validation.papers.neighbours import double_descent
 
 ROOT = Path(__file__).parents[2]
-CLAIMS = [(p, c) for p in papers() for c in p.claims]
+CLAIMS = [(p, c) for p in all_papers() for c in p.claims]
 
 
 def test_there_are_as_many_claims_as_promised() -> None:
-    count = {p.name: len(p.claims) for p in papers()}
+    count = {p.name: len(p.claims) for p in all_papers()}
     assert count["bonnaire2025"] >= 45 and count["neighbours"] >= 10
 
 
@@ -44,7 +44,7 @@ def test_every_claim_has_its_sentences_its_check_and_links_that_lead_somewhere(p
 
 def test_every_claim_has_an_accepted_verdict_and_every_accepted_verdict_a_claim() -> None:
     accepted = expectations.load()
-    assert {p.name: [c.id for c in p.claims] for p in papers()} == {k: list(v) for k, v in accepted.items()}
+    assert {p.name: [c.id for c in p.claims] for p in all_papers()} == {k: list(v) for k, v in accepted.items()}
 
 
 def test_the_counts_in_the_readme_are_those_accepted() -> None:
@@ -55,7 +55,7 @@ def test_the_counts_in_the_readme_are_those_accepted() -> None:
 
 def test_misprints_are_corrected_not_reproduced() -> None:
     accepted = expectations.load()["bonnaire2025"]
-    printed = [c.id for c in papers()[0].claims if c.section == "Formulas as printed"]
+    printed = [c.id for c in all_papers()[0].claims if c.section == "Formulas as printed"]
     assert len(printed) >= 12 and {accepted[name] for name in printed} == {Verdict.CORRECTED}
 
 
