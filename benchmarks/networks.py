@@ -168,7 +168,7 @@ def rows(step: Callable[[str], None], quick: bool = False) -> list[Row]:
             seconds = measured("training", *arguments)
             beside = reference("training", scale * width**2 * batch, *arguments)
             found.append(Row(f"{what}, {where}: {batch / seconds:.3g} images/s", seconds, *beside))
-    width, images, steps = (8, 4, 5) if quick else (16, 64, 100)
+    width, images, steps = (8, 4, 5) if quick else (16, 32, 50)
     what = f"{images} images by {steps} DDIM steps, W = {width}, {size} x {size}"
     step(what)
     seconds = measured("sampling", width, images, size, steps)
