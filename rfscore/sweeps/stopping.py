@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from rfscore.problem import ScoreProblem
-from rfscore.theory import contour, targets
+from rfscore.theory import calculus, contour, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
@@ -55,16 +55,17 @@ class Stopping(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """Losses on one window: weights and nodes of its contour, and the traces there."""
+    """Losses on windows of training times: traces and kernel on their contours, z = -nodes/largest."""
 
-    one: Complex[Array, "*K N"]
-    two: Complex[Array, "2 *K N N"]
+    pull: Complex[Array, "K N"]
+    cross: Complex[Array, "K N"]
+    two: Complex[Array, "2 K N N"]
+    largest: Float[Array, "K 1"]
+    ridge: Float[Array, ""]
 
 
-def _traces(eq: Equivalent, x: op.Point) -> _Form:
-    """Trace and kernel of the losses, where the noise is averaged."""
-    two = jnp.stack([targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())])
-    return _Form(targets.traces(eq, x)[0], two)
+def _form(eq: Equivalent, x: op.Point, largest: Float[Array, " K"], ridge: Float[Array, ""]) -> _Form:
+    return _Form(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), largest[:, None], ridge)
 
 
 def windows_needed(ratio: float) -> int:
@@ -110,15 +111,10 @@ def _along_rays(eq: Equivalent, outermost: Complex[Array, " N"], ratio: Array, c
 
 
 def _verified(eq: Equivalent, q: Array, delta: Array, z: Array) -> tuple[op.Point, Int[Array, "K N"]]:
-    """The checks of `rfscore.theory.resolvent.solve` on solutions found another way; z off the real axis."""
+    """Solutions found another way than by `rfscore.theory.resolvent.solve`, under the same checks."""
     above = jnp.imag(z) > 0
-    q_up, delta_up = jnp.where(above, q, q.conj()), jnp.where(above[..., None], delta, delta.conj())
-    x = op.point(eq, q, delta)
-    first, second, size = op.residual(eq, x, z)
-    certain = abs(op.newton_step(eq, x, first, second)[0]) <= 1e-6 * abs(q)
-    upper = (jnp.imag(q_up) > 0) & jnp.all(jnp.imag(delta_up) > 0, axis=-1)
-    good = upper & (op.branch_margin(eq, x) > 0) & (size < rs.RESIDUAL_TOLERANCE) & certain
-    return x, jnp.where(good, rs.OK, rs.NOT_CONVERGED)
+    mirrored = op.point(eq, jnp.where(above, q, q.conj()), jnp.where(above[..., None], delta, delta.conj()))
+    return op.point(eq, q, delta), rs.verify(eq, mirrored, jnp.where(above, z, z.conj()))[1]
 
 
 def _contour(rtol: float, width: float) -> tuple[np.ndarray, np.ndarray]:
@@ -126,14 +122,18 @@ def _contour(rtol: float, width: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _losses(form: _Form, nodes: np.ndarray, weights: np.ndarray, share: Array) -> tuple[Array, Array, Array]:
-    """(train, test, dtest/dlog(c)) at c = 2 share c_max of each window, all of shape (K, M)."""
+    """(train, test, dtest/dlog(c)) at c = share * largest of each window, all of shape (K, M)."""
     share = share[..., None]
-    grow = weights * jnp.exp(share * nodes)
-    single, double, linear = grow / nodes, grow * jnp.exp(share * nodes) / nodes, form.one[..., None, :]
-    bent = single @ form.two[0] + single.conj() @ jnp.swapaxes(form.two[1], -1, -2)
-    train = 1.0 - 2.0 * jnp.real((double * linear).sum(-1))
-    test = 1.0 + 2.0 * jnp.real((single * (bent - 2.0 * linear)).sum(-1))
-    return train, test, 4.0 * jnp.real((share * grow * (bent - linear)).sum(-1))
+    once = jnp.exp(share * nodes)
+    single, pull, cross = weights * once / nodes, form.pull[:, None, :], form.cross[:, None, :]
+    bent = calculus.partly(single, form.two)
+    test = 1.0 + 2.0 * jnp.real((single * (bent - 2.0 * cross)).sum(-1))
+    slope = 4.0 * jnp.real((share * weights * once * (bent - cross)).sum(-1))
+    # The penalty (1 - e^{-c lam})^2/lam^2 on `pull`; a constant has no residue, and taking one off keeps its digits.
+    rest = pull - jnp.real(pull[..., [int(np.argmin(abs(nodes)))]])
+    penalty = weights * (once**2 - 2.0 * once) * form.largest[..., None] / nodes**2 * rest
+    train = 1.0 - 2.0 * jnp.real((weights * once**2 / nodes * pull + form.ridge * penalty).sum(-1))
+    return train, test, slope
 
 
 class _Scan(NamedTuple):
@@ -145,7 +145,7 @@ class _Scan(NamedTuple):
     status: Int[Array, ""]
 
 
-def _scan(eq: Equivalent, first: Array, last: Array, count: int, rays: bool) -> _Scan:
+def _scan(eq: Equivalent, ridge: Array, first: Array, last: Array, count: int, rays: bool) -> _Scan:
     """Losses at `_PER_WINDOW` times in each of `count` equal windows (in log c) between first and last."""
     nodes, weights = _contour(_COARSE, WINDOW)
     ratio = (last / first) ** (1.0 / count)
@@ -156,7 +156,8 @@ def _scan(eq: Equivalent, first: Array, last: Array, count: int, rays: bool) -> 
     else:
         x, _, status = rs.solve(eq, outermost * ratio ** -jnp.arange(count, dtype=float)[:, None])
     share = 0.5 * ratio ** (-jnp.arange(_PER_WINDOW - 1.0, -1.0, -1.0) / _PER_WINDOW)
-    train, test, _ = _losses(_traces(eq, x), nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
+    form = _form(eq, x, 2.0 * ends, ridge)
+    train, test, _ = _losses(form, nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
     return _Scan((2.0 * ends[:, None] * share).ravel(), train.ravel(), test.ravel(), status.max())
 
 
@@ -170,7 +171,7 @@ class _Roots(NamedTuple):
     status: Int[Array, " K"]
 
 
-def _roots(eq: Equivalent, low: Float[Array, " 2"], high: Float[Array, " 2"], level: Array) -> _Roots:
+def _roots(eq: Equivalent, ridge: Array, low: Float[Array, " 2"], high: Float[Array, " 2"], level: Array) -> _Roots:
     """Where L_test is lowest in [low[0], high[0]], and where the gap reaches `level` in [low[1], high[1]].
 
     A function that rises through zero is sampled on nine points, its first rise is sampled again, and a secant ends the
@@ -178,7 +179,7 @@ def _roots(eq: Equivalent, low: Float[Array, " 2"], high: Float[Array, " 2"], le
     """
     nodes, weights = _contour(_FINE, WINDOW ** (2.0 / _PER_WINDOW))
     x, _, status = rs.solve(eq, jnp.asarray(-nodes) / (2.0 * high[:, None]))
-    form = _traces(eq, x)
+    form = _form(eq, x, 2.0 * high, ridge)
 
     def at(log_c: Float[Array, "2 M"]) -> tuple[Array, Array, Array]:
         train, test, slope = _losses(form, nodes, weights, 0.5 * jnp.exp(log_c) / high[:, None])
@@ -216,12 +217,15 @@ def best_stopping(
         rays: start solutions from their neighbours (fast); otherwise each on its own, for what that left unverified.
     """
     eq = equivalent(problem)
-    scan = _scan(eq, FIRST / eq.top, LAST / slowest, windows, rays)
+    ridge = jnp.asarray(problem.ridge, dtype=float)
+    scan = _scan(eq, ridge, FIRST / eq.top, LAST / slowest, windows, rays)
     size, i = scan.c.size, jnp.argmin(scan.test)
     level = 0.5 * (test_inf - train_inf)
     reached = (scan.test - scan.train >= level) & (jnp.arange(size) > i)
     at_opt, at_half = jnp.clip(i, 1, size - 2), jnp.clip(jnp.argmax(reached), 1, size - 1)
-    roots = _roots(eq, scan.c[jnp.stack([at_opt - 1, at_half - 1])], scan.c[jnp.stack([at_opt + 1, at_half])], level)
+    roots = _roots(
+        eq, ridge, scan.c[jnp.stack([at_opt - 1, at_half - 1])], scan.c[jnp.stack([at_opt + 1, at_half])], level
+    )
     monotone = (i == size - 1) | (test_inf <= scan.test[i] + _COARSE * jnp.maximum(1.0, test_inf))
     early = ~monotone & (scan.test[i] - scan.train[i] >= level)
     late = ~monotone & ~early

@@ -24,24 +24,23 @@ from rfscore.theory.equivalent import equivalent
 #: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
 BATCH = 32
 _RTOL = 1e-11
-_NO_STOPPING = (
-    "tau_opt, tau_half: not sought with frozen noises or a ridge; minimise rf.loss_curves(problem, tau).test over tau"
-)
 _SCALES = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest")
 
 
-@partial(jax.jit, static_argnames=("tau", "windows", "rays"))
+@partial(jax.jit, static_argnames=("tau", "windows", "rays", "ridged"))
 def _batch(
-    problems: ScoreProblem, slowest: Float[Array, " B"], tau: tuple[float, ...], windows: int, rays: bool
+    problems: ScoreProblem, slowest: Float[Array, " B"], tau: tuple[float, ...], windows: int, rays: bool, ridged: bool
 ) -> tuple[Any, ...]:
-    """Losses at tau and at infinity, best stopping and status of every problem."""
+    """Losses at tau and at infinity, best stopping and status of every problem; all have a ridge, or none has."""
     times = np.append(tau, np.inf)
     group = calculus.grouped(times, _RTOL)
 
     def one(problem: ScoreProblem, slow: Array) -> tuple[Any, ...]:
         eq = equivalent(problem)
         count = contour.node_count(_RTOL, group.span)
-        train, test, status = _curves(eq, problem.delta, None, times[group.member], count, group.span)
+        train, test, status = _curves(
+            eq, problem.delta, problem.ridge if ridged else None, times[group.member], count, group.span
+        )
         train, test = (value[group.row, group.column] for value in (train, test))
         error = (test - noise_floor(problem, eq)) / problem.delta
         return train, test, error, st.best_stopping(problem, slow, train[-1], test[-1], windows, rays), status
@@ -81,40 +80,21 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
         except RfscoreError as error:
             outcomes[i] = failed(error)
             continue
-        if np.isfinite(problem.noise_draws) or problem.ridge:
-            outcomes[i] = _losses_alone(problem, tau, numbers)
-            continue
         # One compiled program for all problems of one structure, and number of scales.
         shapes = tuple(np.shape(leaf) for leaf in jax.tree_util.tree_leaves(problem))
-        kind = (jax.tree_util.tree_structure(problem), shapes, st.windows_needed(ratio))
+        kind = (jax.tree_util.tree_structure(problem), shapes, bool(problem.ridge), st.windows_needed(ratio))
         groups.setdefault(kind, []).append((i, problem, numbers))
-    for (*_, windows), members in groups.items():
+    for (*_, ridged, windows), members in groups.items():
         for start in range(0, len(members), BATCH):
             part = members[start : start + BATCH]
-            for (i, *_), outcome in zip(part, _solve(part, tuple(tau), windows), strict=True):
+            for (i, *_), outcome in zip(part, _solve(part, tuple(tau), windows, ridged), strict=True):
                 outcomes[i] = outcome
     return [outcomes[i] for i in range(len(problems))]
 
 
-def _losses_alone(problem: ScoreProblem, tau: Sequence[float], scales: dict[str, float]) -> Outcome:
-    """With frozen noises or a ridge: losses and timescales, without best stopping."""
-    try:
-        curves = rf.loss_curves(problem, np.append(tau, np.inf), rtol=_RTOL)
-    except RfscoreError as error:
-        return failed(error)
-    nothing = dict.fromkeys(("tau_opt", "test_opt", "train_opt", "tau_half", "excess", "window_opt"), np.nan)
-    return found(_numbers(curves.train, curves.test, curves.score_error, scales) | nothing, [_NO_STOPPING])
-
-
-def _numbers(train: Array, test: Array, error: Array, scales: dict[str, float]) -> dict[str, Any]:
-    """Losses at tau and at infinity, which comes last, and the scales of the spectrum."""
-    return {
-        "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
-        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
-    }  # fmt: skip
-
-
-def _solve(part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], windows: int) -> list[Outcome]:
+def _solve(
+    part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], windows: int, ridged: bool
+) -> list[Outcome]:
     """One batch; what the fast path left unverified is repeated on the slow one, and only then fails."""
     filled = [member[1] for member in part] + [part[0][1]] * (BATCH - len(part))
     slowest = [member[2]["lambda_lowest"] for member in part] + [part[0][2]["lambda_lowest"]] * (BATCH - len(part))
@@ -122,7 +102,8 @@ def _solve(part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], w
         stacked = jax.tree_util.tree_map(lambda *leaves: jnp.asarray(np.stack(leaves)), *filled)
         results = []
         for rays in (True, False):
-            results.append(jax.tree_util.tree_map(np.asarray, _batch(stacked, np.array(slowest), tau, windows, rays)))
+            found_now = _batch(stacked, np.array(slowest), tau, windows, rays, ridged)
+            results.append(jax.tree_util.tree_map(np.asarray, found_now))
             if not np.any(results[-1][3].remark[: len(part)] & st.UNVERIFIED):
                 break
     outcomes = []
@@ -138,7 +119,9 @@ def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
         return failed(rf.SolveError(f"losses: {calculus.STATUS[int(status)]}"))
     if best.remark & st.UNVERIFIED:
         return failed(rf.SolveError(f"best stopping: {st.REMARKS[st.UNVERIFIED]}"))
-    values = _numbers(train, test, error, scales) | {
+    values = {
+        "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
+        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
         "tau_opt": best.tau_opt, "test_opt": best.test_opt, "train_opt": best.train_opt, "tau_half": best.tau_half,
         "excess": test[-1] - best.test_opt, "window_opt": best.tau_half / best.tau_opt,
     }  # fmt: skip

@@ -43,7 +43,7 @@ def _through_gaps(
     """Contributions (K, T) from closed curves z with weights w around each bulk, upper halves only."""
     x, _, status = rs.solve(eq, z.reshape(-1))
     pull, cross = targets.traces(eq, x)
-    two = [targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())]
+    two = targets.pairs(eq, x, eq.population)
     flat, weights = z.reshape(-1), w.reshape(-1)
     # (1 - e^{-c z})/z with its infinite-time limit; expm1 keeps small c accurate.
     single = jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, c)[:, None] * flat)) / flat
@@ -58,8 +58,7 @@ def _through_gaps(
     # A curve runs anticlockwise around poles of 1/(lam - z): minus the measure per resolvent.
     train = 2.0 * per_bulk((double + ridge * single**2) * weights * pull)
     left = single * weights
-    pairs = left * (left @ two[0].T) + left * (left.conj() @ two[1].T)
-    return train, 2.0 * per_bulk(pairs) + 4.0 * per_bulk(left * cross), status.max()
+    return train, 2.0 * per_bulk(left * calculus.partly(left, two)) + 4.0 * per_bulk(left * cross), status.max()
 
 
 @float64

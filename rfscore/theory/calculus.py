@@ -113,8 +113,12 @@ def single(k: Contours, one: Complex[Array, "V N"], factor: float = 1.0) -> Appl
 def double(k: Contours, two: Complex[Array, "2 V N N"]) -> Applied:
     """(1 - e^{-c lam})/lam applied twice to a kernel, given at all pairs of points and of points and conjugates."""
     gain = k.weights * jnp.exp(k.share * k.nodes) / k.nodes
-    pairs = gain * (gain @ two[0, :-1]) + gain * (gain.conj() @ jnp.swapaxes(two[1, :-1], -1, -2))
-    return 2.0 * jnp.real(pairs.sum(-1)), jnp.real(two[0, -1, 0, 0])
+    return 2.0 * jnp.real((gain * partly(gain, two[:, :-1])).sum(-1)), jnp.real(two[0, -1, 0, 0])
+
+
+def partly(gain: Complex[Array, "*W M N"], two: Complex[Array, "2 *W N N"]) -> Complex[Array, "*W M N"]:
+    """A kernel on which a function acts once: the other time its conjugate half stands for the lower points."""
+    return gain @ two[0] + gain.conj() @ jnp.swapaxes(two[1], -1, -2)
 
 
 def squared(k: Contours, one: Complex[Array, "V N"], slope: Float[Array, ""]) -> Applied:

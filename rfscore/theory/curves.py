@@ -44,7 +44,7 @@ def _curves(
     k = calculus.contours(eq, delta, tau, count, span)
     x, _, status = rs.solve(eq, k.z)
     pull, cross = targets.traces(eq, x)
-    two = jnp.stack([targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())])
+    two = targets.pairs(eq, x, eq.population)
     train = 1.0 - calculus.at_all_times(k, calculus.single(k, pull, 2.0))
     if ridge is not None:
         train = train - ridge * weight_decay(eq, k, x, pull)

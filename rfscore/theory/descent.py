@@ -4,7 +4,7 @@ In the eigenbasis of U (with the ridge) k steps leave the residual e_k(lam), e_{
 e_{k-1}, with x = 2 Delta_t step/psi_p (derivations (D9.1)-(D9.5)); the losses are those of the flow with e_k in place
 of e^{-c lam}. Put x lam = (1 - r)(r - beta)/r, so that e_k ~ r^k. Many steps: r = e^s on the parabola of the flow, and
 r = -e^s for the eigenvalues that oscillate; between the two e_k vanishes, and the contour may cross the spectrum. Few
-steps: e_k is a polynomial, on an ellipse around the spectrum ((D10.25)-(D10.26)).
+steps: e_k is a polynomial, on an ellipse around the spectrum ((D9.8)-(D9.9)).
 """
 
 from __future__ import annotations
@@ -104,23 +104,22 @@ def _apply(eq: Equivalent, ridge: Float[Array, ""], gains: _Gains) -> tuple[Arra
     """(train, test) (V, M), and the worst status."""
     x, _, status = rs.solve(eq, jnp.asarray(gains.z))
     pull, cross = targets.traces(eq, x)
-    two = [targets.kernel(eq, x, y, eq.population) for y in (x, x.conj())]
+    two = targets.pairs(eq, x, eq.population)
 
     def on(factor: Any, trace: Array) -> Array:
         return 2.0 * jnp.real((factor * trace[:, None]).sum(-1))
 
-    g = gains.single
-    pairs = g * (g @ two[0]) + g * (g.conj() @ jnp.swapaxes(two[1], -1, -2))
-    test = 2.0 * jnp.real(pairs.sum(-1)) - 2.0 * on(g, cross)
+    g = jnp.asarray(gains.single)
+    test = 2.0 * jnp.real((g * calculus.partly(g, two)).sum(-1)) - 2.0 * on(g, cross)
     # The penalty's factor has no residue on a constant: taking H(0) off keeps the digits of many steps.
-    end, _, _ = rs.solve(eq, jnp.where(ridge > 0, 0.0, -1.0)[None])
+    end, _, at_end = rs.solve(eq, jnp.where(ridge > 0, 0.0, -1.0)[None])
     decay = on(gains.square, pull - targets.traces(eq, end)[0])
-    return 1.0 - on(gains.double, pull) - ridge * decay, 1.0 + test, status.max()
+    return 1.0 - on(gains.double, pull) - ridge * decay, 1.0 + test, jnp.maximum(status.max(), at_end.max())
 
 
 @float64
 def descent_curves(problem: ScoreProblem, steps: Any, step_size: float, *, momentum: float = 0.0) -> LossCurves:
-    r"""Losses after k full-batch steps at a finite step size (derivations (D9.1)-(D9.5), (D10.25)-(D10.26)).
+    r"""Losses after k full-batch steps at a finite step size (derivations (D9.1)-(D9.5), (D9.8)-(D9.9)).
 
     Args:
         problem: the problem, with concrete numbers.

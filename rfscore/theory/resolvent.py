@@ -183,6 +183,21 @@ def _solve_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     return (q, delta), op.newton_step(eq, x, first, second)
 
 
+def verify(
+    eq: Equivalent, x: op.Point, z: Complex[Array, "*B"], uncertain: float = _UNCERTAIN
+) -> tuple[Float[Array, "*B"], Int[Array, "*B"]]:
+    """Relative residual and status of what is meant to be the solution at Im z >= 0, however it was found."""
+    first, second, size = op.residual(eq, x, z)
+    # A small residual proves a small error only where the equations are well conditioned: ask Newton how far q is off.
+    certain = abs(op.newton_step(eq, x, first, second)[0]) <= uncertain * abs(x.q)
+    tiny = 1e-7  # roundoff of a solution that is within roundoff of a square-root edge
+    rounding = 1e-12 * (abs(x.delta).sum(-1) + abs(x.q))
+    upper = (jnp.imag(x.q) >= -rounding) & jnp.all(jnp.imag(x.delta) >= -rounding[..., None], axis=-1)
+    turned = jnp.imag(z * x.q) >= -1e-9 * abs(z * x.q)
+    good = upper & turned & (op.branch_margin(eq, x) > -tiny)
+    return size, jnp.where(~((size < RESIDUAL_TOLERANCE) & certain), NOT_CONVERGED, jnp.where(good, OK, WRONG_BRANCH))
+
+
 def solve(
     eq: Equivalent, z: Complex[Array, "*B"], uncertain: float = _UNCERTAIN
 ) -> tuple[op.Point, Float[Array, "*B"], Int[Array, "*B"]]:
@@ -191,16 +206,7 @@ def solve(
     below = jnp.imag(z) < 0.0
     flat = jnp.where(below, jnp.conj(z), z).reshape(-1)
     q, delta = _solve(eq, flat)
-    x = op.point(eq, q, delta)
-    first, second, size = op.residual(eq, x, flat)
-    # A small residual proves a small error only where the equations are well conditioned: ask Newton how far q is off.
-    certain = abs(op.newton_step(eq, x, first, second)[0]) <= uncertain * abs(q)
-    tiny = 1e-7  # roundoff of a solution that is within roundoff of a square-root edge
-    upper = jnp.all(jnp.imag(jnp.concatenate([q[:, None], delta], -1)) >= -1e-12 * abs(delta).sum(-1, keepdims=True)
-                    - 1e-12 * abs(q)[:, None], axis=-1)  # fmt: skip
-    turned = jnp.imag(flat * q) >= -1e-9 * abs(flat * q)
-    good = upper & turned & (op.branch_margin(eq, x) > -tiny)
-    status = jnp.where(~((size < RESIDUAL_TOLERANCE) & certain), NOT_CONVERGED, jnp.where(good, OK, WRONG_BRANCH))
+    size, status = verify(eq, op.point(eq, q, delta), flat, uncertain)
     shape = z.shape
     q, delta = q.reshape(shape), delta.reshape(*shape, -1)
     q = jnp.where(below, jnp.conj(q), q)

@@ -66,3 +66,8 @@ def kernel(
     beta12 = source + (eq.share * pair.mixing * lifted.weight).sum(-1)
     inner = beta12 * s2 * beta2 + beta1 * lifted.trace * beta2 + beta1 * s1 * beta12
     return beta12 - eq.target**2 * inner
+
+
+def pairs(eq: Equivalent, x: op.Point, coupling: Inexact[Array, " 3"]) -> Inexact[Array, "2 *B N N"]:
+    """The kernel of the solutions x with themselves, and with their conjugates: what a contour's upper half needs."""
+    return jnp.stack([kernel(eq, x, y, coupling) for y in (x, x.conj())])
