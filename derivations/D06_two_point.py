@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy
 from mpmath import mp
 
@@ -29,6 +31,8 @@ def derive() -> Derivation:
         ),
     )
     _lift(d)
+    _corners(d)
+    _linear(d)
     _identity(d)
     _numbers(d)
     return d
@@ -40,6 +44,42 @@ def _vanishes(expression: sympy.Expr) -> bool:
     choices = ([1, 2, 3, 5, 7, 11], [-half, 3, half, -3, 2, half], [4, -half / 3, 2, half / 5, -1, 3])
     at_point = expression.subs(POINT)
     return all(sympy.expand(at_point.subs(dict(zip(names, x, strict=True)))) == 0 for x in choices)
+
+
+identity, upper = sympy.eye(2), sympy.Matrix([[0, 1], [0, 0]])
+up_q, up_d = sympy.Matrix([[q1, corner_q], [0, q2]]), sympy.Matrix([[d1, corner_d], [0, d2]])
+gain = (identity + up_d).inv()
+
+
+def _lifted_m(y: sympy.Expr) -> sympy.Matrix:
+    return b2 * identity + alpha2 * y * gain + (k_ww + k_wsw * y) * upper
+
+
+def _sandwiched(y: sympy.Expr) -> sympy.Matrix:
+    return (up_q.inv() + psi_p * _lifted_m(y)).inv()
+
+
+def _big_m(y: sympy.Expr) -> sympy.Expr:
+    """Corner of m, (D6.2)."""
+    return k_ww + k_wsw * y - alpha2 * y * corner_d / ((1 + d1) * (1 + d2))
+
+
+def _n(function: Callable[[sympy.Expr], sympy.Expr]) -> sympy.Expr:
+    """<f>, the average with the factors of both points."""
+    return mean(lambda y: function(y) / ((1 + psi_p * q1 * m_of(y, d1)) * (1 + psi_p * q2 * m_of(y, d2))))
+
+
+def _first() -> sympy.Expr:
+    """(D6.3), left minus right."""
+    big_k = k0 - v2 * corner_d / ((1 + d1) * (1 + d2))
+    two_m = _n(lambda y: m_of(y, d1) * m_of(y, d2))
+    return corner_q + q1 * q2 * (big_k + _n(_big_m) - psi_p * corner_q * two_m)
+
+
+def _second() -> sympy.Expr:
+    """(D6.4), right minus left."""
+    r12 = corner_q * _n(lambda y: y) - psi_p * q1 * q2 * _n(lambda y: y * _big_m(y))
+    return psi_p / psi_n * (v2 * corner_q + alpha2 * r12) - corner_d
 
 
 def _lift(d: Derivation) -> None:
@@ -57,35 +97,19 @@ def _lift(d: Derivation) -> None:
         r"C\,(U-z_2)^{-1}W=-\big[S\big]_{12},\qquad S=\psi_ps",
         code=CODE,
     )
-    identity = sympy.eye(2)
-    up_q, up_d = sympy.Matrix([[q1, corner_q], [0, q2]]), sympy.Matrix([[d1, corner_d], [0, d2]])
-    gain = (identity + up_d).inv()
-    g = 1 / ((1 + d1) * (1 + d2))
-    big_k = k0 - v2 * g * corner_d
-    big_m = lambda x: k_ww + k_wsw * x - alpha2 * x * g * corner_d  # noqa: E731
-    lifted_m = lambda x: b2 * identity + alpha2 * x * gain + (k_ww + k_wsw * x) * sympy.Matrix([[0, 1], [0, 0]])  # noqa: E731
     d.equation(
         2, r"K=k_0-v_t^2g_1g_2E,\qquad\mathcal M(\lambda)=k_{WW}+k_{WSW}\lambda-\alpha^2\lambda\,g_1g_2E", code=CODE
     )
     x = sympy.Symbol("x")
-    d.zero("Corner of $m(\\lambda)$", lifted_m(x)[0, 1] - big_m(x))
-    n = lambda f: mean(lambda y: f(y) / ((1 + psi_p * q1 * m_of(y, d1)) * (1 + psi_p * q2 * m_of(y, d2))))  # noqa: E731
-    inverse = lambda y: (identity + psi_p * up_q * lifted_m(y)).inv()  # noqa: E731
-    kappa = (s2 * identity - sympy.diag(z1, z2) + v2 * gain + k0 * sympy.Matrix([[0, 1], [0, 0]]))[0, 1]
-    first = kappa + mean(lambda y: (lifted_m(y) * inverse(y))[0, 1]) - (up_q.inv())[0, 1]
-    mm = n(lambda y: m_of(y, d1) * m_of(y, d2))
-    ours = corner_q + q1 * q2 * (big_k + n(big_m) - psi_p * corner_q * mm)
+    d.zero("Corner of $m(\\lambda)$", _lifted_m(x)[0, 1] - _big_m(x))
+
+
+def _corners(d: Derivation) -> None:
     d.equation(3, r"Q=-q_1q_2\big(K+\langle\mathcal M\rangle-\psi_pQ\,\langle m_1m_2\rangle\big)", code=CODE)
-    d.check("Corner of (D4.5)", _vanishes(first * q1 * q2 - ours), "exact rationals; Q, E and the coupling free")
-    sandwiched = lambda y: (up_q.inv() + psi_p * lifted_m(y)).inv()  # noqa: E731
-    r12 = mean(lambda y: y * sandwiched(y)[0, 1])
-    second = psi_p / psi_n * (v2 * corner_q + alpha2 * r12) - corner_d
-    ours = (
-        psi_p
-        / psi_n
-        * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(lambda y: y * big_m(y))))
-        - corner_d
-    )
+    kappa = (s2 * identity - sympy.diag(z1, z2) + v2 * gain + k0 * upper)[0, 1]
+    inverse = lambda y: (identity + psi_p * up_q * _lifted_m(y)).inv()  # noqa: E731
+    first = kappa + mean(lambda y: (_lifted_m(y) * inverse(y))[0, 1]) - (up_q.inv())[0, 1]
+    d.check("Corner of (D4.5)", _vanishes(first * q1 * q2 - _first()), "exact rationals; Q, E and the coupling free")
     d.equation(
         4,
         r"E=\frac{\psi_p}{\psi_n}\Big(v_t^2Q+\alpha^2\big[Q\langle\lambda\rangle-\psi_pq_1q_2\langle"
@@ -93,15 +117,16 @@ def _lift(d: Derivation) -> None:
         r"\big]\Big)",
         code=CODE,
     )
-    d.check("Corner of (D4.6)", _vanishes(second - ours), "exact, as above")
-    s12 = mean(lambda y: sandwiched(y)[0, 1])
-    ours = corner_q * n(lambda y: 1) - psi_p * q1 * q2 * n(big_m)
+    r12 = mean(lambda y: y * _sandwiched(y)[0, 1])
+    second = psi_p / psi_n * (v2 * corner_q + alpha2 * r12) - corner_d
+    d.check("Corner of (D4.6)", _vanishes(second - _second()), "exact, as above")
     d.equation(5, r"T(z_1,z_2)=-\psi_p\big(Q\langle1\rangle-\psi_pq_1q_2\langle\mathcal M\rangle\big)", code=CODE)
+    s12 = mean(lambda y: _sandwiched(y)[0, 1])
+    ours = corner_q * _n(lambda y: 1) - psi_p * q1 * q2 * _n(_big_m)
     d.check("Corner of $s$", _vanishes(s12 - ours), "exact, as above")
-    source = [
-        -q1 * q2 * (k0 + n(lambda y: k_ww + k_wsw * y)),
-        -(psi_p**2) / psi_n * q1 * q2 * alpha2 * n(lambda y: y * (k_ww + k_wsw * y)),
-    ]
+
+
+def _linear(d: Derivation) -> None:
     d.equation(
         6,
         r"\big(1-M(z_1,z_2)\big)\begin{pmatrix}Q\\E\end{pmatrix}=-\begin{pmatrix}q_1q_2\,(k_0+\langle "
@@ -110,32 +135,25 @@ def _lift(d: Derivation) -> None:
         r"\lambda(k_{WW}+k_{WSW}\lambda)\rangle\end{pmatrix}",
         code=CODE,
     )
-    rows = _response(n)
-    left = [
-        corner_q - rows[0][0] * corner_q - rows[0][1] * corner_d,
-        corner_d - rows[1][0] * corner_q - rows[1][1] * corner_d,
-    ]
-    want = [
-        corner_q + q1 * q2 * (big_k + n(big_m) - psi_p * corner_q * mm),
-        corner_d
-        - psi_p
-        / psi_n
-        * (v2 * corner_q + alpha2 * (corner_q * n(lambda y: y) - psi_p * q1 * q2 * n(lambda y: y * big_m(y)))),
-    ]
-    residual = [a - b - c for a, b, c in zip(left, source, want, strict=True)]
+    rows, free = _response(), lambda y: k_ww + k_wsw * y
+    left = (
+        corner_q - rows[0][0] * corner_q - rows[0][1] * corner_d + q1 * q2 * (k0 + _n(free)),
+        corner_d - rows[1][0] * corner_q - rows[1][1] * corner_d
+        + psi_p**2 / psi_n * q1 * q2 * alpha2 * _n(lambda y: y * free(y)),
+    )  # fmt: skip
     d.check(
         "(D6.3) and (D6.4) are the response system of (D4.9) with a source",
-        all(_vanishes(e) for e in residual),
+        _vanishes(left[0] - _first()) and _vanishes(left[1] + _second()),
         "exact, as above",
     )
 
 
-def _response(n: object) -> list[list[sympy.Expr]]:
+def _response() -> list[list[sympy.Expr]]:
     g = 1 / ((1 + d1) * (1 + d2))
-    mixed = v2 + alpha2 * n(lambda y: y)
+    mixed = v2 + alpha2 * _n(lambda y: y)
     return [
-        [psi_p * q1 * q2 * n(lambda y: m_of(y, d1) * m_of(y, d2)), q1 * q2 * g * mixed],
-        [psi_p / psi_n * mixed, psi_p**2 / psi_n * q1 * q2 * g * alpha2**2 * n(lambda y: y**2)],
+        [psi_p * q1 * q2 * _n(lambda y: m_of(y, d1) * m_of(y, d2)), q1 * q2 * g * mixed],
+        [psi_p / psi_n * mixed, psi_p**2 / psi_n * q1 * q2 * g * alpha2**2 * _n(lambda y: y**2)],
     ]
 
 
@@ -146,8 +164,7 @@ def _identity(d: Derivation) -> None:
     d.equation(7, r"\mathcal C=I:\qquad T(z_1,z_2)=\frac{S(z_1)-S(z_2)}{z_1-z_2}", code=CODE)
     inv1, right1 = fixed_point(q1, d1, z1)
     inv2, right2 = fixed_point(q2, d2, z2)
-    n = lambda f: mean(lambda y: f(y) / ((1 + psi_p * q1 * m_of(y, d1)) * (1 + psi_p * q2 * m_of(y, d2))))  # noqa: E731
-    rows, dz = _response(n), z1 - z2
+    rows, dz = _response(), z1 - z2
     trial = [-(q1 - q2) / dz, -(d1 - d2) / dz]
     residual = [
         trial[0] - rows[0][0] * trial[0] - rows[0][1] * trial[1] + q1 * q2,

@@ -8,6 +8,7 @@ from mpmath import mp
 from derivations.record import Derivation
 
 CODE = "rfscore/finite/optimizers.py"
+DESCENT = "rfscore/theory/descent.py"
 x, lam, beta, r = sympy.symbols("x lambda beta r", positive=True)
 
 
@@ -23,6 +24,9 @@ def derive() -> Derivation:
     )
     _descent(d)
     _momentum(d)
+    _momentum_stability(d)
+    _momentum_clock(d)
+    _contours(d)
     return d
 
 
@@ -84,6 +88,10 @@ def _momentum(d: Derivation) -> None:
             f"Recursion at k = {k}",
             sympy.expand(closed[k + 1]) - sympy.expand(trace * closed[k] - beta * closed[k - 1]),
         )
+
+
+def _momentum_stability(d: Derivation) -> None:
+    trace = 1 + beta - x * lam
     d.equation(5, r"\text{stable}\iff0<x\lambda_{\max}<2(1+\beta),\quad0\le\beta<1", code=CODE)
     polynomial = r**2 - trace * r + beta
     d.zero("Jury test at $r=1$: $P(1)=x\\lambda>0$", polynomial.subs(r, 1) - x * lam)
@@ -100,6 +108,11 @@ def _momentum(d: Derivation) -> None:
                 sizes[0] < 1 < sizes[1],
                 "30 digits",
             )
+
+
+def _momentum_clock(d: Derivation) -> None:
+    trace = 1 + beta - x * lam
+    r1 = (trace + sympy.sqrt(trace**2 - 4 * beta)) / 2
     d.equation(
         6,
         r"r_1=1-\frac{x\lambda}{1-\beta}+O(x^2):\qquad\text{the flow's clock is}\ "
@@ -122,6 +135,26 @@ def _momentum(d: Derivation) -> None:
     )
     critical = (1 - sympy.sqrt(x * lam)) ** 2
     d.zero("Double root", sympy.expand((trace**2 - 4 * beta).subs(beta, critical)))
+
+
+def _contours(d: Derivation) -> None:
+    d.equation(
+        8,
+        r"x\lambda=\frac{(1-r)(r-\beta)}r:\qquad e_k=\frac{r^k(r-\beta)-(\beta/r)^k(\beta/r-\beta)}{r-\beta/r}",
+        code=DESCENT,
+    )
+    d.equation(
+        9,
+        r"\frac{1-e_k}\lambda\ \text{on}\ F=\frac1{2\pi i}\oint\frac{e_k(z)}zF(z)\,dz,\quad z=z(r),\ r=\pm e^{s/2k},\ s"
+        r"\ \text{on the parabola (D7.2)}",
+        code=DESCENT,
+    )
+    at = (1 - r) * (r - beta) / (x * r)
+    d.zero("$r$ is a root of $r^2-(1+\\beta-x\\lambda)r+\\beta$", r**2 - (1 + beta - x * at) * r + beta)
+    e = lambda k: (r**k * (r - beta) - (beta / r) ** k * (beta / r - beta)) / (r - beta / r)  # noqa: E731
+    d.zero("$e_0=1$", e(0) - 1)
+    d.zero("$e_1=1-x\\lambda$", e(1) - (1 - x * at))
+    d.zero("Recursion", e(3) - (1 + beta - x * at) * e(2) + beta * e(1))
 
 
 def _radius(momentum: mp.mpf, product: mp.mpf) -> mp.mpf:

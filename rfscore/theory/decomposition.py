@@ -7,7 +7,7 @@ With Q(R) = (1/d) E_x E[s.s'] for two models that share the randomness R out of 
 
 the rest of the variance being interactions (Urfin et al. 2026 give bias and total variance at infinite time and
 Sigma = I). The empirical test loss is the test loss on fresh noises of the training points; 1 minus what it falls short
-of is the distance to the score of the noised training set (derivations (D10.17)-(D10.24)).
+of is the distance to the score of the noised training set (derivations (D11.1)-(D11.8)).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _squared_bias(
 
 @float64
 def decomposition(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> Decomposition:
-    r"""Bias, variance and their sources, empirical test loss and weight norm (derivations (D10.17)-(D10.24)).
+    r"""Bias, variance and their sources, empirical test loss and weight norm (derivations (D11.1)-(D11.8)).
 
     Args:
         problem: the problem.

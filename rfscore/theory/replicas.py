@@ -1,7 +1,7 @@
 r"""Pairs of trained models that share some of their randomness: what variances are made of.
 
 Two models are trained with the same or independent W, data and noises. Their mean product (1/d) E_x s.s' is the corner
-of one lift whose columns are correlated only as far as their randomness is shared (derivations (D10.17)-(D10.19)):
+of one lift whose columns are correlated only as far as their randomness is shared (derivations (D11.1)-(D11.3)):
 the cross covariance of sampled part j keeps alpha2 where the data are shared, b^2 where the noises are, v2 where data
 and W are, s2 where all three are; without a common W the traces q are not coupled at all.
 """
