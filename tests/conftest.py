@@ -16,6 +16,7 @@ CHECKED = [
     "rfscore.finite.modes",
     "rfscore.finite.pairs",
     "rfscore.theory.contour",
+    "rfscore.theory.gaps",
     "rfscore.theory.real_curve",
     "rfscore.unet.mixture",
     "rfscore.unet.mlp",

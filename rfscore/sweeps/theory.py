@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import rfscore as rf
-from rfscore.errors import RfscoreError
 from rfscore.problem import ScoreProblem
 from rfscore.sweeps import stopping as st
 from rfscore.sweeps.outcome import Outcome, failed, found
@@ -20,10 +19,12 @@ from rfscore.theory import calculus, contour
 from rfscore.theory import resolvent as rs
 from rfscore.theory.curves import _curves, noise_floor
 from rfscore.theory.equivalent import equivalent
+from rfscore.theory.timescales import NO_EDGE
 
 #: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
 BATCH = 32
 _RTOL = 1e-11
+T = TypeVar("T")
 _SCALES = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest")
 
 
@@ -71,35 +72,70 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
         14.03 0.83245 of 1.84385
     """
     outcomes: dict[int, Outcome] = {}
-    groups: dict[tuple, list[tuple[int, ScoreProblem, dict[str, float]]]] = {}
-    for i, problem in enumerate(problems):
-        try:
-            scales = rf.timescales(problem)
-            numbers = {name: float(getattr(scales, name)) for name in _SCALES}
-            ratio = st.LAST * float(equivalent(problem).top) / (st.FIRST * numbers["lambda_lowest"])
-        except RfscoreError as error:
-            outcomes[i] = failed(error)
-            continue
-        # One compiled program for all problems of one structure, and number of scales.
+    groups: dict[tuple, list[_Member]] = {}
+    kinds: dict[tuple, list[int]] = {}
+    for i, problem in enumerate(problems):  # one compiled program for all problems of one structure
         shapes = tuple(np.shape(leaf) for leaf in jax.tree_util.tree_leaves(problem))
-        kind = (jax.tree_util.tree_structure(problem), shapes, bool(problem.ridge), st.windows_needed(ratio))
-        groups.setdefault(kind, []).append((i, problem, numbers))
-    for (*_, ridged, windows), members in groups.items():
-        for start in range(0, len(members), BATCH):
-            part = members[start : start + BATCH]
-            for (i, *_), outcome in zip(part, _solve(part, tuple(tau), windows, ridged), strict=True):
-                outcomes[i] = outcome
+        kind = (jax.tree_util.tree_structure(problem), shapes, bool(problem.ridge))
+        kinds.setdefault(kind, []).append(i)
+    for kind, members in kinds.items():
+        for part in _batches(members):
+            scales, ratio = _spectral([problems[i] for i in part])
+            for i, numbers, span in zip(part, scales, ratio, strict=True):
+                if np.isfinite(span):
+                    group = groups.setdefault((*kind, st.windows_needed(span)), [])
+                    group.append(_Member(i, problems[i], dict(zip(_SCALES, numbers.tolist(), strict=True))))
+                else:
+                    outcomes[i] = failed(rf.SolveError(NO_EDGE))
+    for (*_, ridged, windows), found_of_kind in groups.items():
+        for batch in _batches(found_of_kind):
+            for member, outcome in zip(batch, _solve(batch, tuple(tau), windows, ridged), strict=True):
+                outcomes[member.place] = outcome
     return [outcomes[i] for i in range(len(problems))]
 
 
-def _solve(
-    part: list[tuple[int, ScoreProblem, dict]], tau: tuple[float, ...], windows: int, ridged: bool
-) -> list[Outcome]:
-    """One batch; what the fast path left unverified is repeated on the slow one, and only then fails."""
-    filled = [member[1] for member in part] + [part[0][1]] * (BATCH - len(part))
-    slowest = [member[2]["lambda_lowest"] for member in part] + [part[0][2]["lambda_lowest"]] * (BATCH - len(part))
+class _Member(NamedTuple):
+    """A problem of a batch, its place among all, and the scales of its spectrum."""
+
+    place: int
+    problem: ScoreProblem
+    scales: dict[str, float]
+
+
+def _batches(members: list[T]) -> list[list[T]]:
+    return [members[start : start + BATCH] for start in range(0, len(members), BATCH)]
+
+
+def _stacked(problems: Sequence[ScoreProblem]) -> ScoreProblem:
+    """One problem with a leading axis of length `BATCH`, filled up with the first."""
+    filled = [*problems, *[problems[0]] * (BATCH - len(problems))]
+    return jax.tree_util.tree_map(lambda *leaves: jnp.asarray(np.stack(leaves)), *filled)
+
+
+@jax.jit
+def _edges(problems: ScoreProblem) -> tuple[Array, Array]:
+    """`_SCALES` of every problem, and the span of times that its losses need."""
+
+    def one(problem: ScoreProblem) -> tuple[Array, Array]:
+        found = rf.timescales(problem)
+        span = st.LAST * equivalent(problem).top / (st.FIRST * found.lambda_lowest)
+        return jnp.stack([jnp.asarray(getattr(found, name)) for name in _SCALES]), span
+
+    return jax.vmap(one)(problems)
+
+
+def _spectral(problems: Sequence[ScoreProblem]) -> tuple[np.ndarray, np.ndarray]:
     with jax.enable_x64(True):
-        stacked = jax.tree_util.tree_map(lambda *leaves: jnp.asarray(np.stack(leaves)), *filled)
+        scales, span = _edges(_stacked(problems))
+        return np.asarray(scales)[: len(problems)], np.asarray(span)[: len(problems)]
+
+
+def _solve(part: list[_Member], tau: tuple[float, ...], windows: int, ridged: bool) -> list[Outcome]:
+    """One batch; what the fast path left unverified is repeated on the slow one, and only then fails."""
+    slowest = [member.scales["lambda_lowest"] for member in part]
+    slowest += slowest[:1] * (BATCH - len(part))
+    with jax.enable_x64(True):
+        stacked = _stacked([member.problem for member in part])
         results = []
         for rays in (True, False):
             found_now = _batch(stacked, np.array(slowest), tau, windows, rays, ridged)
@@ -107,9 +143,10 @@ def _solve(
             if not np.any(results[-1][3].remark[: len(part)] & st.UNVERIFIED):
                 break
     outcomes = []
-    for k, (*_, numbers) in enumerate(part):
+    for k, member in enumerate(part):
         doubtful = bool(results[0][3].remark[k] & st.UNVERIFIED)
-        outcomes.append(_outcome(jax.tree_util.tree_map(lambda x, k=k: x[k], results[-1 if doubtful else 0]), numbers))
+        own = jax.tree_util.tree_map(lambda x, k=k: x[k], results[-1 if doubtful else 0])
+        outcomes.append(_outcome(own, member.scales))
     return outcomes
 
 

@@ -23,7 +23,7 @@ from rfscore.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.real_curve import Gap, gaps
+from rfscore.theory.gaps import Gap, gaps
 
 _MASS_TOLERANCE = 1e-8
 _CHUNK = 512
@@ -269,7 +269,7 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
     floor = float(equivalent(problem).fixed[0])
     free = [
         gap
-        for gap in gaps(eq, continuous=problem.covariance.continuous)
+        for gap in gaps([eq], continuous=problem.covariance.continuous)[0]
         if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low
     ]
     atom = _atom(problem)

@@ -23,7 +23,9 @@ from rfscore.errors import SolveError
 from rfscore.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.real_curve import Edge, fraction_below, gaps
+from rfscore.theory.gaps import Edge, Gap, fraction_below, gaps
+
+NO_EDGE = "timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9"
 
 
 class Timescales(eqx.Module):
@@ -53,9 +55,8 @@ class Timescales(eqx.Module):
         return self.tau_mem / self.tau_gen
 
 
-def _left_edges(eq: Equivalent, continuous: bool) -> np.ndarray:
+def _left_edges(eq: Equivalent, free: list[Gap]) -> np.ndarray:
     """(2, 2 + J): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk."""
-    free = gaps(eq, continuous=continuous)
     edges = [gap.high_edge for gap in free if np.isfinite(gap.high) and gap.high_edge is not None]
     if not edges:  # the lowest bulk starts at the floor itself: psi_p = psi_n + 1
         edges = [Edge(0.0, np.nan, (np.nan,) * eq.share.shape[0])]
@@ -69,17 +70,23 @@ def _left_edges(eq: Equivalent, continuous: bool) -> np.ndarray:
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 K"]:
     if not is_traced(eq):
-        return jnp.asarray(_left_edges(eq, continuous))
+        return jnp.asarray(_left_edges(eq, gaps([eq], continuous=continuous)[0]))
     leaves, tree = jax.tree_util.tree_flatten(eq)
     shape = (2, 2 + eq.share.shape[0], 2)
 
     def on_host(*bits: Array) -> np.ndarray:
+        """All problems of a vmap at once: its axes come first, on every leaf."""
         numbers = [np.asarray(pair).view(np.float64)[..., 0] for pair in bits]
-        return _left_edges(jax.tree_util.tree_unflatten(tree, numbers), continuous).view(np.uint32).reshape(shape)
+        axes = numbers[0].ndim - np.ndim(leaves[0])
+        batch = numbers[0].shape[:axes]
+        rows = zip(*(leaf.reshape(-1, *leaf.shape[axes:]) for leaf in numbers), strict=True)
+        eqs = [jax.tree_util.tree_unflatten(tree, row) for row in rows]
+        edges = [_left_edges(*pair) for pair in zip(eqs, gaps(eqs, continuous=continuous), strict=True)]
+        return np.stack(edges).view(np.uint32).reshape(*batch, *shape)
 
     # Bit patterns, because JAX's callback thread rounds float64 to 32 bits when 64-bit mode is only a context here.
     bits = [jax.lax.bitcast_convert_type(jnp.asarray(leaf), jnp.uint32) for leaf in leaves]
-    found = jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, jnp.uint32), *bits, vmap_method="sequential")
+    found = jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, jnp.uint32), *bits, vmap_method="broadcast_all")
     return jax.lax.bitcast_convert_type(found, jnp.float64)
 
 
@@ -134,7 +141,7 @@ def timescales(problem: ScoreProblem) -> Timescales:
     )
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
-        raise SolveError("timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9")
+        raise SolveError(NO_EDGE)
     law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if eq.mixing is None else jnp.asarray(jnp.nan)
     time = problem.psi_p / problem.delta
     return Timescales(
