@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +16,8 @@ from rfscore.reproduce.config import CurveCase, Plan, SpectrumCase
 
 Array = np.ndarray
 Progress = Callable[[str, float], None]
+Features = Literal["exact", "gaussian-equivalent"]
+KINDS: tuple[Features, ...] = ("exact", "gaussian-equivalent")
 
 
 def seed_of(plan_seed: int, *key: int) -> np.random.SeedSequence:
@@ -74,6 +77,14 @@ def training_times(problems: list[rf.ScoreProblem], points: int) -> Float[Array,
     return np.concatenate([[0.0], np.geomspace(low, high, points - 2), [np.inf]])
 
 
+def eigenvalues(
+    problem: rf.ScoreProblem, d: int, seed: np.random.SeedSequence, features: Features
+) -> Float[Array, " p"]:
+    """Eigenvalues of U, ascending, of one drawn network: of the features, or of their Gaussian equivalent."""
+    instance = rfscore.finite.draw(problem, d, seed, features)
+    return np.linalg.eigvalsh(instance.U) if features == "exact" else np.sort(instance.modes().eigenvalues)
+
+
 def spectra(plan: Plan, progress: Progress) -> list[SpectrumResult]:
     """Stage 1: spectra by theory, and eigenvalues of drawn U."""
     case: SpectrumCase = plan.spectrum
@@ -83,18 +94,15 @@ def spectra(plan: Plan, progress: Progress) -> list[SpectrumResult]:
         theory, edge = rf.spectrum(problem), float(rf.timescales(problem).lambda_min)
         p, n = round(case.psi_p * case.d), round(psi_n * case.d)
 
-        def eigenvalues(key: tuple[str, int], problem: rf.ScoreProblem = problem, i: int = i) -> Array:
+        def one(key: tuple[Features, int], problem: rf.ScoreProblem = problem, i: int = i) -> Array:
             features, k = key
-            instance = rfscore.finite.draw(problem, case.d, seed_of(plan.seed, 1, i, k), features)  # type: ignore[arg-type]
-            if features == "exact":
-                return np.linalg.eigvalsh(instance.U)
-            return instance.modes().eigenvalues
+            return eigenvalues(problem, case.d, seed_of(plan.seed, 1, i, k), features)
 
-        def done(key: tuple[str, int], p: int = p, n: int = n) -> None:
+        def done(key: tuple[Features, int], p: int = p, n: int = n) -> None:
             progress("spectra", cost(p, n, vectors=False) if key[0] == "exact" else 0.0)
 
-        keys = [(features, k) for features in ("exact", "gaussian-equivalent") for k in range(case.seeds)]
-        found = np.array(pool.each(eigenvalues, keys, p, done))
+        keys = [(features, k) for features in KINDS for k in range(case.seeds)]
+        found = np.array(pool.each(one, keys, p, done))
         results.append(SpectrumResult(problem, theory, edge, found[: case.seeds], found[case.seeds :]))
     return results
 

@@ -123,6 +123,18 @@ def judge(evidence: Sequence[Comparison]) -> tuple[Verdict, str]:
     return Verdict.FAILED, ""
 
 
+def telling(found: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons that their uncertainty decides; the others stay as numbers that are not judged.
+
+    For claims on several groups of runs: one that cannot tell does not keep the others from telling. When none decides,
+    all stay as they are, and the verdict says so.
+    """
+    if not any(x.form != "more" and x.decided for x in found):
+        return list(found)
+    return [x if x.form == "more" or x.decided else more(f"cannot tell: {x.what}", x.value, x.error, x.source)
+            for x in found]  # fmt: skip
+
+
 def near(
     what: str, value: float, target: float, tolerance: float, error: float = 0.0, source: str = "exact",
     form: Form = "printed",

@@ -134,6 +134,48 @@ def slope(x: Array, y: Array) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
+#: A constant of proportionality printed with one digit, as τ/n = 300 is, is known within this factor: 2.5 to 3.5.
+ONE_DIGIT = 1.4
+
+
+def one_digit(x: Array) -> float:
+    """How far an exponent in x may be off when the constant of its law keeps its one printed digit over these x.
+
+    Example:
+        >>> from rfscore.validation.lab import one_digit
+        >>> print(f"{one_digit([4.0, 32.0]):.3f}")
+        0.162
+    """
+    return float(np.log(ONE_DIGIT) / np.log(np.max(x) / np.min(x)))
+
+
+#: The spread (see `horizontal_spread`) of curves whose times at equal height agree within `ONE_DIGIT`.
+COINCIDE = float(np.sqrt(ONE_DIGIT))
+#: What the uncertainty of a number read off theory's curves is: its change when every second τ is left out.
+SPACING = "every second τ left out"
+
+
+def spaced(number: Callable[[slice], float]) -> tuple[float, float, str]:
+    """A number read off curves on `TAU`, its uncertainty, and what that is; `number` is given the points to use."""
+    value = number(slice(None))
+    return value, abs(value - number(slice(None, None, 2))), SPACING
+
+
+def falls(rows: Mapping[int, Float[Array, " seeds"]]) -> tuple[float, float, str]:
+    """Exponent in d of the mean over seeds, two standard errors of it, and what they are.
+
+    The scatter of the logarithm is taken to be the same at every d, so that sizes with few seeds share it.
+    """
+    x = np.log(np.array(list(rows), dtype=float))
+    weight = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
+    logs = [np.log(row) for row in rows.values()]
+    spare = sum(row.size - 1 for row in logs)
+    variance = sum(float(np.sum((row - row.mean()) ** 2)) for row in logs) / spare
+    error = 2 * float(np.sqrt(variance * np.sum(weight**2 / np.array([row.size for row in logs]))))
+    means = np.log([np.mean(row) for row in rows.values()])
+    return float(weight @ means), error, "2 standard errors over seeds"
+
+
 #: What the uncertainty of an extrapolated number is.
 EXTRAPOLATED = "2 standard errors over seeds, and the next order in 1/d"
 

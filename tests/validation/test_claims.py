@@ -15,7 +15,7 @@ from rfscore.unet.summary import RunSummary
 from rfscore.validation import NotTestable, Verdict, all_papers, expectations, judge, validate
 from rfscore.validation.lab import Lab
 from rfscore.validation.paper import chosen
-from rfscore.validation.papers.bonnaire2025 import misprints, networks
+from rfscore.validation.papers.bonnaire2025 import misprints, phases, scalings
 from rfscore.validation.papers.neighbours import double_descent
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def _summary(folder: Path, n: int, width: int, slow: float, **facts: object) -> 
     columns = {
         "test_loss": np.log(np.maximum(tau, 1.0) / 1e3) ** 2 / 100 + 0.5,
         "train_loss": np.log(np.maximum(np.minimum(tau, 1e3), 1.0) / 1e3) ** 2 / 100 + 0.5,
-        "f_mem": 1.0 / (1.0 + (scale / np.maximum(tau, 1e-3)) ** 4),
+        "f_mem": np.round(2000 / (1.0 + (scale / np.maximum(tau, 1e-3)) ** 4)) / 2000,  # of 2000 samples
     }
     base = {"data": "faces, 8x8", "optimizer": "adam", "d": 64, "samples": 2000, "chance_level": 0.0, "batch": 32}
     (folder / "faces" / "summaries").mkdir(parents=True, exist_ok=True)
@@ -106,22 +106,51 @@ def test_network_claims_read_whatever_runs_there_are(tmp_path: Path) -> None:
         for width in (8, 16):
             _summary(tmp_path, n, width, 300.0)
     lab = Lab(experiments=tmp_path)
-    for check in (networks.images_mem_n, networks.images_collapse, networks.images_gen_n, networks.images_mem_width):
+    for check in (scalings.images_mem_n, scalings.images_collapse, scalings.images_gen_n, scalings.images_mem_width):
         assert judge(check(lab))[0] == Verdict.REPRODUCED, check.__name__
-    assert any("n = 128 … 512" in x.what for x in networks.images_mem_n(lab))
+    assert any("n = 128 … 512" in x.what for x in scalings.images_mem_n(lab))
     with pytest.raises(NotTestable, match="no two runs"):
-        networks.gmm_mem_n(lab)
+        scalings.gmm_mem_n(lab)
 
 
 def test_runs_that_disagree_are_not_reproduced(tmp_path: Path) -> None:
     for n in (128, 256, 512):
         _summary(tmp_path, n, 8, 2.0 * n)  # tau_mem ~ n^2
     lab = Lab(experiments=tmp_path)
-    assert judge(networks.images_mem_n(lab))[0] == Verdict.FAILED
+    assert judge(scalings.images_mem_n(lab))[0] == Verdict.FAILED
+
+
+def test_the_boundary_of_memorisation_is_read_at_multiples_of_tau_gen(tmp_path: Path) -> None:
+    # tau_gen = 1000 at every width; f_mem(tau) leaves 0 at tau ~ slow n/W: the boundary grows with tau and with W.
+    for n in (128, 256, 512, 1024, 2048, 4096):
+        for width in (8, 16):
+            _summary(tmp_path, n, width, 300.0)
+    found = phases.phase_boundary(Lab(experiments=tmp_path))
+    assert judge(found)[0] == Verdict.REPRODUCED
+    n_at = {x.what.split(",")[0]: x.value for x in found if x.what.startswith("n(p) at") and x.what.endswith("W = 16")}
+    assert n_at["n(p) at 1 τ_gen"] < n_at["n(p) at 3 τ_gen"] <= n_at["n(p) at 8 τ_gen"]
+
+
+def test_a_boundary_that_shrinks_is_not_reproduced_and_one_width_cannot_tell(tmp_path: Path) -> None:
+    for n in (128, 256, 512, 1024, 2048):
+        _summary(tmp_path / "one", n, 8, 300.0)
+        for width in (8, 16):
+            _summary(tmp_path / "two", n, width, 300.0 * (width / 8) ** 3)  # wider networks memorise later
+    with pytest.raises(NotTestable, match="W = 8"):
+        phases.phase_boundary(Lab(experiments=tmp_path / "one"))
+    assert judge(phases.phase_boundary(Lab(experiments=tmp_path / "two")))[0] == Verdict.FAILED
+
+
+def test_runs_that_cannot_tell_do_not_keep_others_from_telling(tmp_path: Path) -> None:
+    for n in (128, 256):
+        _summary(tmp_path, n, 8, 300.0)
+        _summary(tmp_path, n, 16, 300.0, samples=12)
+    found = scalings.images_mem_n(Lab(experiments=tmp_path))
+    assert judge(found)[0] == Verdict.REPRODUCED and any(x.what.startswith("cannot tell") for x in found)
 
 
 def test_without_runs_network_claims_say_so_and_break_nothing(tmp_path: Path) -> None:
-    claims = [(p, c) for p, c in chosen() if c.check.startswith("networks:")]
+    claims = [(p, c) for p, c in chosen() if c.section == "Trained networks"]
     results = validate(claims, Lab(experiments=tmp_path))
     assert {r.verdict for r in results} == {Verdict.UNTESTED} and all(r.no_runs for r in results)
     assert not any(x.regression for x in expectations.changes(results, expectations.load()))

@@ -9,8 +9,8 @@ import pytest
 
 from rfscore.errors import InputError, SolveError
 from rfscore.validation import Claim, Comparison, NotTestable, Paper, Verdict, expectations, judge, validate
-from rfscore.validation.evidence import above, below, more, near
-from rfscore.validation.lab import Lab, limit
+from rfscore.validation.evidence import above, below, more, near, telling
+from rfscore.validation.lab import TAU, Lab, falls, limit, one_digit, spaced
 from rfscore.validation.runner import Result
 
 HOLDS, FAILS = near("x", 1.0, 1.0, 0.1), near("x", 2.0, 1.0, 0.1)
@@ -125,3 +125,25 @@ def test_extrapolation_recovers_the_limit_within_its_uncertainty() -> None:
     assert np.all(abs(found.value - 2.0) < found.error) and np.all(found.error < 0.05)
     assert np.all(abs(found.slope + 3.0) < 0.6)
     assert abs(limit({d: x + 1.0 for d, x in rows.items()}).value[0] - 2.0) > found.error[0]  # another limit is noticed
+
+
+def test_what_cannot_tell_is_shown_and_not_judged_unless_nothing_tells() -> None:
+    vague = near("vague", 1.0, 1.0, 0.1, error=0.2)
+    assert [x.form for x in telling([HOLDS, vague, more("y", 1.0)])] == ["printed", "more", "more"]
+    assert telling([vague]) == [vague] and judge(telling([vague]))[0] == Verdict.UNTESTED
+
+
+def test_an_exponent_in_the_size_is_found_with_an_uncertainty_that_covers_it() -> None:
+    rng, missed = np.random.default_rng(3), 0
+    for _ in range(60):
+        rows = {d: d**-0.5 * np.exp(0.1 * rng.standard_normal(k)) for d, k in {8: 6, 16: 3, 32: 2}.items()}
+        value, error, _ = falls(rows)
+        missed += abs(value + 0.5) > error
+    assert missed <= 10
+
+
+def test_one_digit_of_a_constant_is_an_exponent_and_spacing_an_uncertainty() -> None:
+    assert 2.0 ** one_digit(np.array([1.0, 2.0])) == pytest.approx(1.4)
+    place = lambda pick: float(np.interp(0.3, 1 - np.exp(-TAU[pick][:-1] / 50.0), np.log1p(TAU[pick][:-1])))  # noqa: E731
+    value, error, _ = spaced(place)
+    assert 0 < abs(value - np.log1p(-50.0 * np.log(0.7))) < 2 * error

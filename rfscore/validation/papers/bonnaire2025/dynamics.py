@@ -109,7 +109,16 @@ def descent_and_flow(lab: Lab) -> list[Comparison]:
     for eta in steps:
         k = round(tau * x.d**2 / eta)
         off.append(abs(flow.gradient_descent([k], eta).test[0] - flow.losses([k * eta / x.d**2]).test[0]))
+    first, last = (slope(steps[k : k + 2], np.array(off[k : k + 2])) for k in (0, 1))
     return [
-        near("exponent in η of |descent − flow|", slope(steps, np.array(off)), 1.0, 0.1, 0.02, "next order in η"),
+        # At first order the distance of the local exponent from 1 halves with the step: it is what it just changed by.
+        near(
+            "local exponent in η of |descent − flow| at the smallest η",
+            last,
+            1.0,
+            2 * abs(first - last),
+            abs(first - last),
+            "its change from the step before",
+        ),
         below("|descent − flow| in the test loss, smallest η", off[-1], 1e-2, 1e-9, "roundoff"),
     ]

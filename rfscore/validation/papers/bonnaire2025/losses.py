@@ -7,9 +7,9 @@ import numpy as np
 import rfscore as rf
 from rfscore import observables as ob
 from rfscore.validation.evidence import Comparison, above, below, more, near
-from rfscore.validation.lab import EXTRAPOLATED, TAU, Lab, limit, slope
+from rfscore.validation.lab import EXTRAPOLATED, SPACING, TAU, Lab, limit, one_digit, slope, spaced
 from rfscore.validation.papers.bonnaire2025.spectrum import DRAWS, LARGE, LATE, SMALL
-from rfscore.validation.papers.bonnaire2025.times import PSI_N, read
+from rfscore.validation.papers.bonnaire2025.times import PSI_N
 
 FIG5 = [rf.ScoreProblem(n, 64.0, 0.1) for n in PSI_N]
 FIG13 = [rf.ScoreProblem(n, 32.0, 0.01) for n in PSI_N]
@@ -40,43 +40,53 @@ def two_phases(lab: Lab) -> list[Comparison]:
         i = int(np.argmin(c.test))
         gap.append(c.gap[i] / c.gap[-1])
         rise.append(c.score_error[-1] / c.score_error[i])
-    draws = [lab.draw(q, 32, 0, "gaussian-equivalent") for q in FIG5]
-    seen = [(x.test - x.train)[np.argmin(x.test)] / (x.test - x.train)[-1] for x in draws]
+    seen = np.array([[(x.test - x.train)[np.argmin(x.test)] / (x.test - x.train)[-1]
+                      for x in lab.draws(q, {32: 4}, "gaussian-equivalent")[32]] for q in FIG5])  # fmt: skip
+    worst = seen[np.argmax(seen.mean(1))]
     return [
         below("largest gap at τ_gen over the final gap, theory", max(gap), 0.1, 1e-9, "solver"),
-        below("the same, draws (d = 32)", max(seen), 0.1, 0.01, "one seed each"),
+        below("the same, draws (d = 32)", worst.mean(), 0.1, worst.std(ddof=1), "2 standard errors over 4 seeds"),
         above("smallest ratio of final to lowest score error", min(rise), 2.0, 1e-9, "solver"),
     ]
 
 
 def gap_boundary(lab: Lab) -> list[Comparison]:
     """Figure 5C: the psi_n at which L_gen = 0.1 is larger at tau = 10^4 than at 10^3, for every psi_p > psi_n."""
-    psi_n, found = np.geomspace(1.0, 128.0, 15), {}
+    psi_n, found = np.geomspace(1.0, 128.0, 29), {}
     psi_p = (16.0, 32.0, 64.0)
     for p in psi_p:
         gaps = np.array([rf.loss_curves(rf.ScoreProblem(n, p, 0.1), [1e3, 1e4]).gap for n in psi_n])
-        found[p] = [ob.crossing(psi_n, -gaps[:, k], -0.1).value for k in (0, 1)]
-    shift = np.array([late / early for early, late in found.values()])
+        found[p] = [[ob.crossing(psi_n[::s], -gaps[::s, k], -0.1).value for k in (0, 1)] for s in (1, 2)]
+    shift = np.array([[late / early for early, late in pair] for pair in found.values()])
     return [
-        above("smallest ratio of the boundary ψ_n at τ = 10^4 to that at 10^3, ψ_p = 16, 32, 64", shift.min(), 1.05,
-              0.01, "spacing of ψ_n"),
-        *(more(f"boundary at τ = 10^4, ψ_p = {p:g}", late, 0.02 * late, "spacing of ψ_n")
-          for p, (_, late) in found.items()),
+        above("smallest ratio of the boundary ψ_n at τ = 10^4 to that at 10^3, ψ_p = 16, 32, 64", shift[:, 0].min(),
+              1.0, float(np.max(abs(np.diff(shift)))), "every second ψ_n left out"),
+        *(more(f"boundary at τ = 10^4, ψ_p = {p:g}", pair[0][1], abs(pair[0][1] - pair[1][1]),
+               "every second ψ_n left out") for p, pair in found.items()),
     ]  # fmt: skip
 
 
 def score_error_power(lab: Lab) -> list[Comparison]:
     """Figure 13: lowest score error against psi_n at psi_p = 32, t = 0.01, psi_n = 4 ... 32."""
-    lowest = np.array([ob.minimum(TAU, rf.loss_curves(q, TAU).score_error).height for q in FIG13])
-    runs = np.array([[ob.minimum(TAU[1:-1], lab.draw(q, 48, k, "gaussian-equivalent").score_error[1:-1]).height
-                      for k in range(5)] for q in FIG13])  # fmt: skip
-    fit = ob.fit_exponent(PSI_N, runs, seed=lab.seed)
-    local = ob.local_slopes(PSI_N, lowest).slope
+    curves = [rf.loss_curves(q, TAU).score_error for q in FIG13]
+
+    def lowest(pick: slice) -> np.ndarray:
+        return np.array([ob.minimum(TAU[pick], y[pick]).height for y in curves])
+
+    rows = {d: np.array([[slope(PSI_N, np.array([ob.minimum(TAU[1:-1], lab.draw(q, d, k).score_error[1:-1]).height
+                                                 for q in FIG13]))] for k in range(count)])
+            for d, count in {16: 16, 32: 8, 64: 4}.items()}  # fmt: skip
+    end = limit(rows)
+    here, error = float(end.value[0] + end.slope[0] / 100), float(end.error[0])
+    theory = spaced(lambda pick: slope(PSI_N, lowest(pick)))
+    local = ob.local_slopes(PSI_N, lowest(slice(None))).slope
     return [
-        near("exponent over ψ_n = 4 … 32, theory", slope(PSI_N, lowest), -0.59, 0.03, 3e-3, "spacing of τ"),
-        near("the same, draws (d = 48, 5 seeds)", fit.value, -0.59, 0.06, 0.5 * (fit.interval[1] - fit.interval[0]),
-             "half the 95 % bootstrap interval over seeds"),
-        *(more(f"local exponent between ψ_n = {a:g} and {b:g}", s, 1e-3, "spacing of τ")
+        # The printed digits, and what our draws leave open if that is no more than 0.03.
+        near("exponent over ψ_n = 4 … 32 of drawn networks at the paper's d = 100 (from d = 16, 32, 64)", here, -0.59,
+             0.005 + min(error, 0.03), error, EXTRAPOLATED),
+        near("the same at d → ∞, minus theory", end.value[0] - theory[0], 0.0, 0.05, error, EXTRAPOLATED),
+        more("the same, theory", *theory),
+        *(more(f"local exponent between ψ_n = {a:g} and {b:g}", s, theory[1], SPACING)
           for a, b, s in zip(PSI_N, PSI_N[1:], local, strict=False)),
     ]  # fmt: skip
 
@@ -92,7 +102,7 @@ def generalisation_window(lab: Lab) -> list[Comparison]:
     return [
         below("exponent of L_gen in ψ_n at τ = 100, ψ_p = 64, t = 0.01", slope(psi_n, gap), -0.5, 1e-6, "solver"),
         below("largest |L_gen| √ψ_n there", float(np.max(gap * np.sqrt(psi_n))), 1.0, 1e-9, "solver"),
-        near("exponent in Δ_t of 1 − L_test at τ = 30/t, ψ_n = 4096", slope(delta, np.array(fall)), 1.0, 0.1, 1e-6,
+        near("exponent in Δ_t of 1 − L_test at τ = 30/t, ψ_n = 4096", slope(delta, np.array(fall)), 1.0, 0.01, 1e-6,
              "solver"),
         more("L_gen falls like ψ_n to this power: the bound is loose", slope(psi_n, gap), 1e-6, "solver"),
     ]  # fmt: skip
@@ -121,13 +131,16 @@ def threshold_loss(lab: Lab) -> list[Comparison]:
     stars = []
     for p in psi_p:
         final = np.array([rf.loss_curves(rf.ScoreProblem(r * p, p, 0.01), TAU[-1:]).test[0] for r in ratio])
-        stars.append(ob.crossing(ratio, final, 1.0, rising=False).value)
+        stars.append([ob.crossing(ratio[::s], final[::s], 1.0, rising=False).value for s in (1, 2)])
     seen = [x.test[-1] for x in lab.draws(rf.ScoreProblem(12.0, 8.0, 0.01), {32: 3})[32]]
+    star, coarse = np.array(stars).T
+    gamma, other = 1.0 + slope(psi_p, star), 1.0 + slope(psi_p, coarse)
+    source = "every second ψ_n left out"
     return [
-        near("exponent of n* in p", 1.0 + slope(psi_p, np.array(stars)), 1.0, 0.1, 0.01, "spacing of ψ_n"),
+        near("exponent of n* in p", gamma, 1.0, one_digit(psi_p), abs(gamma - other), source),
         below("final test loss at n = 1.5 p, draws (ψ_p = 8, d = 32)", float(np.mean(seen)), 1.0,
               2 * float(np.std(seen, ddof=1)) / np.sqrt(3), "2 standard errors over 3 seeds"),
-        Comparison("n*/p at ψ_p = 128, t = 0.01", stars[-1], 0.8, 1.25, 0.03, "spacing of ψ_n"),
+        Comparison("n*/p at ψ_p = 128, t = 0.01", star[-1], 0.5, 1.5, abs(star[-1] - coarse[-1]), source),
     ]  # fmt: skip
 
 
@@ -154,14 +167,4 @@ def shares(lab: Lab) -> list[Comparison]:
         near("the same share at ψ_p = 16, ψ_n = 4, t = 0.1, draws − theory, d → ∞", end.value[0] - wanted[:-1].sum() / (
             wanted.sum()), 0.0, 0.08, end.error[0], EXTRAPOLATED),
         more("share of the lowest bulk alone: d eigenvalues", parts[0] / parts.sum(), 1e-7, "solver"),
-    ]  # fmt: skip
-
-
-def onset_after_split(lab: Lab) -> list[Comparison]:
-    """tau_mem of the curves grows with n much faster than tau_gen: the window opens with n."""
-    gen, mem = read(FIG5)
-    return [
-        above("growth of τ_mem/τ_gen from ψ_n = 4 to 32, ψ_p = 64, t = 0.1", mem[-1] / gen[-1] / (mem[0] / gen[0]), 1.0,
-              0.02, "spacing of τ"),
-        above("smallest τ_mem/τ_gen", float(np.min(mem / gen)), 5.0, 0.05, "spacing of τ"),
     ]  # fmt: skip
