@@ -41,7 +41,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         ax.set(xlabel=r"$\psi_n=n/d$", ylim=(-1.35, 0.0))
         style.tag(ax, f"({letter}) t = {t:g}")
     axes[0, 0].set_ylabel("local exponent of the lowest score error")
-    axes[0, 0].legend(loc="lower left")
+    axes[0, 0].legend(loc="lower right")
     axes[0, 0].annotate("paper: -0.59", (1.05, -ETA), xytext=(0, -8), textcoords="offset points", fontsize=6.5,
                         color=style.FAINT)  # fmt: skip
     look.note(

@@ -61,7 +61,8 @@ def _quality(runs: list[RunSummary]) -> str:
 
 def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
     """Quality and f_mem, against tau and rescaled; colour n, line style W."""
-    titles = ("(a) quality", r"(b) against $\tau W$", "(c) memorised fraction", r"(d) against $\tau W/n$")
+    what = trained.QUALITY[_quality(runs)] if runs else "quality"
+    titles = (f"(a) {what}", r"(b) against $\tau W$", "(c) memorised fraction", r"(d) against $\tau W/n$")
     for ax, title in zip(axes, titles, strict=True):
         style.tag(ax, title)
     if not runs:
@@ -82,7 +83,7 @@ def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
     axes[2].set(ylabel=r"memorised fraction $f_{\rm mem}$")
     for ax, label in zip(axes, (r"$\tau$", r"$\tau W$", r"$\tau$", r"$\tau W/n$"), strict=True):
         ax.set_xlabel(label)
-    for ax in axes[:2]:
+    for ax in axes[:2] if quality != "test_loss" else ():
         ax.set(yscale="log")
     axes[2].legend(handles=trained.key(runs), loc="upper left", fontsize=6)
     axes[3].legend(handles=[look.dash(f"W = {w}", dashes[w]) for w in widths], loc="upper left", fontsize=6)
@@ -105,7 +106,8 @@ def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
     ax.minorticks_off()
     ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$", ylim=(axis[0], 12 * axis[-1]), xlim=(axis[0], axis[-1]))
-    style.tag(ax, "(e) random features: memorised below")
+    style.tag(ax, "(e) random features")
+    ax.text(0.97, 0.03, "below a line: memorised", transform=ax.transAxes, ha="right", fontsize=7, color=style.INK)
     return found
 
 
@@ -134,7 +136,8 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
         return f"{here}.", f"Networks of several widths are not run here; {star}."
     net = x["networks"]
     gen, mem = net["fits"]["tau_gen"], net["fits"]["tau_mem"]
+    wide = f" W^{num(-mem.beta, 2)}" if np.isfinite(mem.beta) else " (one width)"
     return f"{here}. Networks of W = {listed([str(w) for w in sorted(set(net['width']))])}.", (
-        f"τ_gen ~ W^{num(-gen.beta, 2)} and τ_mem ~ n^{num(mem.gamma, 2)} W^{num(-mem.beta, 2)} over {mem.used} runs "
+        f"τ_gen ~ W^{num(-gen.beta, 2)} over {gen.used} runs and τ_mem ~ n^{num(mem.gamma, 2)}{wide} over {mem.used} "
         f"({mem.left_out} not reached), the paper has 1/W and n/W; {star}."
     )

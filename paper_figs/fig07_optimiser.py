@@ -29,8 +29,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     known = [x for x in chosen if x is not None]
     if not known:
         raise NotRun("no runs with full batches or with Adam: python -m experiments digits")
-    for ax, title in zip(axes[0], ("(a) full batch, B = n", "(b) Adam, B < n"), strict=True):
-        style.tag(ax, title)
+    for ax, title, x in zip(axes[0], ("(a) full batch, B = n", "(b) Adam"), chosen, strict=True):
+        style.tag(ax, title if x is None else f"{title}: {trained.data_name(x[1][0])}")
     texts = [f"({letter}) {trained.describe(x[1])}." for letter, x in zip("ab", chosen, strict=True) if x is not None]
     look.note(figure, " ".join([*texts, "Paper: CelebA, (a) SGD, (b) Adam with W = 64."]))
     numbers = {
@@ -47,7 +47,7 @@ def _full(run: RunSummary) -> bool:
 
 
 def _adam(run: RunSummary) -> bool:
-    return "f_mem" in run.columns and run.facts.get("optimizer") == "adam" and not _full(run)
+    return "f_mem" in run.columns and run.facts.get("optimizer") == "adam"
 
 
 #: Which runs, where to look for them (images first: the paper's figure shows images), and what is missing otherwise.

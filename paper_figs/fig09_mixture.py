@@ -29,11 +29,12 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     right = _by_width(trained.load(experiment)[experiment])
     figure, axes = plotting.panels(2, 2, width=look.TEXT, height=2.3)
     _kl(axes[0, 0], left)
-    trained.memorised(axes[1, 0], left, (0.14, 0.42, 0.42, 0.5))
+    trained.memorised(axes[1, 0], left, (0.18, 0.42, 0.33, 0.5))
     axes[0, 0].legend(handles=trained.key(left), loc="lower left")
     _widths(axes[:, 1], right)
-    for ax, letter, what in zip(axes.T.flat, "abcd", ("KL divergence", "memorised fraction") * 2, strict=True):
-        shown = f"W = {left[0].width}" if letter in "ab" else f"n = {right[0].n}" if right else "several W"
+    names = ("KL divergence", "KL divergence", "memorised fraction", "memorised fraction")
+    for ax, letter, what in zip(axes.flat, "abcd", names, strict=True):
+        shown = f"W = {left[0].width}" if letter in "ac" else f"n = {right[0].n}" if right else "several W"
         style.tag(ax, f"({letter}) {what}, {shown}")
     look.note(figure, f"Networks: {trained.describe(left)} (paper: full-batch SGD, up to 4 million steps, n to "
                       "4096). KL by the paper's entropy formula.")  # fmt: skip

@@ -27,7 +27,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     b.set(xlabel=r"$\tau/n$", ylabel=r"memorised fraction $f_{\rm mem}$")
     style.tag(a, r"(a) against $\tau$")
     style.tag(b, r"(b) against $\tau/n$")
-    look.note(figure, f"Networks: {trained.describe(runs)}, conditional, guided samples.")
+    look.note(figure, f"Networks: {trained.describe(runs)}, conditional, guided samples "
+                      "(paper: W = 64, guidance weight not given).")  # fmt: skip
     numbers = trained.numbers(runs) | {
         "last_f_mem": [float(run.columns["f_mem"][-1]) for run in runs],
         "last_tau": [float(run.tau[-1]) for run in runs]

@@ -37,7 +37,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         style.tag(row[1], rf"({letter[1]}) gap, time rescaled, $\sigma_x$ = {sigma_x:g}")
     key = look.psi_n_key(PSI_N, [look.dash("test", "-"), look.dash("training", "--")])
     figure.legend(handles=key, loc="outside upper center", ncols=6)
-    look.note(figure, r"Lines: theory at infinite size. $\tau_{\rm mem}=\psi_p/(\Delta_t\lambda_{\rm min})$. Points: "
+    look.note(figure, "Lines: theory at infinite size. tau_mem = psi_p/(Delta_t lambda_min). Points: "
               f"{seeds} networks, d = {d} (paper: 100), mean and standard deviation.")  # fmt: skip
     numbers = {f"sigma_x_{s:g}": _numbers(cases) for s, cases in found.items()}
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "sigma_x": SIGMA_X, "d": d, "seeds": seeds, "code": finite.code()}

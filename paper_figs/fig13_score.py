@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 import rfscore as rf
 from paper_figs import finite, look, panels
@@ -43,7 +44,10 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         points = Points(np.array([psi_n]), runs[i].mean(keepdims=True), 3 * runs[i].std(ddof=1, keepdims=True))
         style.dots(b, points, style.psi_n_colour(psi_n), style.psi_n_marker(psi_n))
     style.binary_axis(b, DENSE)
-    b.set(yscale="log", xlabel=r"$\psi_n=n/d$", ylabel=r"lowest score error over $\tau$")
+    b.set_yscale("log")
+    b.set_yticks([0.02, 0.03, 0.05, 0.1], ["0.02", "0.03", "0.05", "0.1"])
+    b.yaxis.set_minor_formatter(NullFormatter())
+    b.set(xlabel=r"$\psi_n=n/d$", ylabel=r"lowest score error over $\tau$")
     b.legend(loc="lower left")
     style.tag(a, "(a) score error along training")
     style.tag(b, "(b) its lowest value")

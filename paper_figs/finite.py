@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -13,11 +12,9 @@ import rfscore.finite
 from paper_figs.cache import Arrays, code_version, kept
 from paper_figs.job import Job
 from rfscore.plotting import Points
-from rfscore.reproduce import pool
-from rfscore.reproduce.runs import training_times
+from rfscore.reproduce import pool, runs
 
 Array = np.ndarray
-Kind = Literal["exact", "gaussian-equivalent"]
 _CODE = ("rfscore/finite/*.py", "rfscore/activations.py", "rfscore/coefficients.py", "rfscore/covariance.py",
          "rfscore/problem.py")  # fmt: skip
 
@@ -67,14 +64,12 @@ def losses(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: Float[Ar
     return pool.each(one, range(seeds), round(float(problem.psi_p) * d), done)
 
 
-def eigenvalues(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: Kind) -> Float[Array, "seeds p"]:
+def eigenvalues(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: runs.Features) -> Float[Array, "seeds p"]:
     """Eigenvalues of U, ascending: of the non-linear features or of their Gaussian equivalent."""
 
     def one(seed: int) -> Array:
         def compute() -> Arrays:
-            instance = rfscore.finite.draw(problem, d, stream(problem, d, seed), kind)
-            lam = np.linalg.eigvalsh(instance.U) if kind == "exact" else instance.modes().eigenvalues
-            return {"lam": np.sort(lam)}
+            return {"lam": runs.eigenvalues(problem, d, stream(problem, d, seed), kind)}
 
         return kept("eigenvalues", {"problem": problem, "d": d, "seed": seed, "kind": kind}, code(), compute)["lam"]
 
@@ -86,13 +81,13 @@ def eigenvalues(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: Ki
 
 def cases(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int, points: int = 121) -> list[Case]:
     """Theory and networks of several problems, on one grid of training times (0 first, infinity last)."""
-    tau = training_times(problems, points)
+    tau = runs.training_times(problems, points)
     found = []
     for problem in problems:
         job.say(f"theory, psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}")
         theory, scales = rf.loss_curves(problem, tau), rf.timescales(problem)
-        runs = losses(job, problem, d, seeds, tau)
-        columns = (np.array([run[name] for run in runs]) for name in ("train", "test", "score_error"))
+        drawn = losses(job, problem, d, seeds, tau)
+        columns = (np.array([run[name] for run in drawn]) for name in ("train", "test", "score_error"))
         found.append(Case(problem, tau, theory, scales, *columns))
     return found
 

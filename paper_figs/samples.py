@@ -1,7 +1,9 @@
-"""Generated digits of two snapshots and their nearest training images, kept for figs 2 and 6.
+"""Generated images of two snapshots, kept for figs 2 and 6.
 
-`python -m paper_figs.samples RUN --early STEP --late STEP` makes them from a run with its weights; only images of the
-digits (which scikit-learn ships) are kept in the repository.
+`python -m paper_figs.samples RUN --early STEP --late STEP` makes them from a run with its weights. Of digits (which
+scikit-learn ships) all is kept: samples of both steps, their nearest training images, some training images. Of people
+only samples of the early step are kept, and of those only the ones far from being copies; no training image, and no
+late sample, for even those the test calls new can be blends of two training images.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,19 +27,25 @@ from rfscore.plotting import style
 FOLDER = HERE / "samples"
 #: A sample counts as memorised below this ratio of the distances to its two nearest training images (paper, Eq 6).
 GAP = 1 / 3
+#: Ratio above which a sample of people may be kept: twice the paper's threshold.
+NEW = 2 / 3
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Samples of one run at an early and a late step, each with its nearest training image; grey values in [0, 1]."""
+    """Samples of one run at an early and a late step; grey values in [0, 1].
+
+    Of people `samples` are N new ones of the early step alone, and `nearest` and `train` are empty.
+    """
 
     name: str
     n: int
     steps: Int[np.ndarray, " 2"]
-    samples: Float[np.ndarray, "2 N h w"]
-    nearest: Float[np.ndarray, "2 N h w"]
-    ratio: Float[np.ndarray, "2 N"]
-    train: Float[np.ndarray, "M h w"]
+    samples: Float[np.ndarray, "s N h w"]
+    nearest: Float[np.ndarray, "s N h w"]
+    ratio: Float[np.ndarray, "2 M"]
+    train: Float[np.ndarray, "k h w"]
+    sampler: str = "DDIM"
 
 
 def sheet(experiment: str = "digits") -> Sheet:
@@ -49,9 +58,11 @@ def sheet(experiment: str = "digits") -> Sheet:
     if not found:
         raise NotRun(f"no samples of {experiment} are kept: python -m paper_figs.samples RUN --early STEP --late STEP")
     with np.load(found[0], allow_pickle=False) as file:
-        images = {key: file[key] / 255.0 for key in ("samples", "nearest", "train")}
+        size = file["samples"].shape[-2:]
+        images = {key: file[key] / 255.0 if key in file.files else np.empty((0, *shape, *size))
+                  for key, shape in (("samples", ()), ("nearest", (0,)), ("train", ()))}  # fmt: skip
         return Sheet(found[0].stem, int(file["n"]), file["steps"], images["samples"], images["nearest"], file["ratio"],
-                     images["train"])  # fmt: skip
+                     images["train"], str(file["sampler"]) if "sampler" in file.files else "DDIM")  # fmt: skip
 
 
 def show(axes: Axes, images: Float[np.ndarray, "N h w"], memorised: np.ndarray | None = None) -> None:
@@ -66,7 +77,7 @@ def show(axes: Axes, images: Float[np.ndarray, "N h w"], memorised: np.ndarray |
 
 
 def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Path:
-    """Sample two snapshots of a digits run, and keep the images as bytes."""
+    """Sample two snapshots of a run on images, and keep what may be kept as bytes."""
     import jax
 
     from rfscore.memorization import nearest
@@ -77,8 +88,8 @@ def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Pat
     from rfscore.unet.train import snapshot_path
 
     config, data, folder = opened(folder)
-    if config.data.source != "digits":
-        raise bad("run", config.name, "a run on the digits", "images of people are not kept in the repository")
+    if data.train.ndim != 4:
+        raise bad("run", config.name, "a run on images")
     rows: dict[str, list[np.ndarray]] = {"samples": [], "nearest": [], "ratio": []}
     for step in steps:
         like = new_network(config, data)
@@ -88,12 +99,15 @@ def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Pat
         rows["samples"].append(data.images(made))
         rows["nearest"].append(data.images(data.train[found.index[:, 0]]))
         rows["ratio"].append(found.ratio)
-    grey = {key: np.rint(255 * np.stack(rows[key])).astype(np.uint8) for key in ("samples", "nearest")}
-    train = np.rint(255 * data.images(data.train[:count])).astype(np.uint8)
+    images = {"samples": np.stack(rows["samples"]), "nearest": np.stack(rows["nearest"]),
+              "train": data.images(data.train[:count])}  # fmt: skip
+    if config.data.source != "digits":
+        images = {"samples": images["samples"][:1, rows["ratio"][0] > NEW]}
+    grey: dict[str, Any] = {key: np.rint(255 * x).astype(np.uint8) for key, x in images.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, **grey, train=train, ratio=np.stack(rows["ratio"]), steps=np.array(steps), n=config.data.n
-    )
+    sampler = {"ddim": "DDIM", "sde": "the reverse SDE"}.get(config.measurement.sampler, config.measurement.sampler)
+    np.savez_compressed(buffer, **grey, ratio=np.stack(rows["ratio"]), steps=np.array(steps), n=config.data.n,
+                        sampler=np.array(f"{sampler}, {config.measurement.sampler_steps} steps"))  # fmt: skip
     FOLDER.mkdir(exist_ok=True)
     return write_bytes(FOLDER / f"{config.name}.npz", buffer.getvalue())
 

@@ -12,12 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
 import rfscore as rf
 from paper_figs import finite, look
 from paper_figs.job import Job
 from rfscore import plotting
 from rfscore.plotting import style
+from rfscore.reproduce import runs
 
 Array = np.ndarray
 _COLOURS = {"population": style.POPULATION, "sample": style.SAMPLE, "lowest": style.LOWEST}
@@ -40,8 +42,7 @@ class Spectrum:
     @property
     def cuts(self) -> Float[Array, " k"]:
         """One point in every gap between bulks."""
-        edges = self.theory.edges
-        return np.sqrt(edges[:-1, 1] * edges[1:, 0])
+        return runs.cuts(self.theory.edges)
 
 
 def drawn(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int) -> list[Spectrum]:
@@ -50,7 +51,7 @@ def drawn(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int) -> list
     for x in problems:
         theory = rf.spectrum(x)
         sample = int(np.argmin(abs(theory.edges[:, 0] - float(rf.timescales(x).lambda_min))))
-        lam = [finite.eigenvalues(job, x, d, seeds, kind) for kind in ("exact", "gaussian-equivalent")]
+        lam = [finite.eigenvalues(job, x, d, seeds, kind) for kind in runs.KINDS]
         found.append(Spectrum(theory, rf.large_psi_law(x), sample, *lam))
     return found
 
@@ -62,7 +63,9 @@ def picture(found: list[Spectrum], titles: list[str], d: int) -> Figure:
         _population(ax, one)
         _near_zero(look.inset(ax, (0.42, 0.5, 0.56, 0.46), r"$\lambda$", r"$\rho$"), one)
         style.tag(ax, title)
-    axes[0, 0].set_ylabel(r"density $\rho(\lambda)$")
+    for ax in axes[0]:
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{1e3 * y:g}"))
+    axes[0, 0].set_ylabel(r"density $10^3\,\rho(\lambda)$")
     handles: list[Artist] = [Patch(color=colour, alpha=0.5, label=f"{name} bulk") for name, colour in _COLOURS.items()]
     handles += [look.dash("theory", "-"), look.dash("Gaussian equivalent", ":"),
                 Line2D([], [], color=style.ATOM, linewidth=1.6, label="atom (theory)")]  # fmt: skip

@@ -112,9 +112,14 @@ def memorised(ax: Axes, runs: Sequence[RunSummary], place: tuple[float, float, f
         draw(small, curves(late, "f_mem", lambda run: 1 / run.n, normalised=True), band=False)
 
 
-def memorises(run: RunSummary, above: float = 0.05) -> bool:
-    """Whether f_mem comes `above` its chance level."""
-    return bool(np.nanmax(run.columns["f_mem"]) > float(run.facts.get("chance_level") or 0.0) + above)
+def level(run: RunSummary) -> float:
+    """f_mem at tau_mem: 5 % above its chance level."""
+    return 0.05 + float(run.facts.get("chance_level") or 0.0)
+
+
+def memorises(run: RunSummary) -> bool:
+    """Whether f_mem comes above that level."""
+    return bool(np.nanmax(run.columns["f_mem"]) > level(run))
 
 
 def losses(ax: Axes, runs: Sequence[RunSummary], factor: Factor = lambda run: 1.0) -> None:
@@ -148,12 +153,19 @@ def describe(runs: Sequence[RunSummary]) -> str:
     batches = sorted({int(run.facts.get("batch") or 0) for run in runs})
     widths = sorted({run.width for run in runs})
     return (
-        f"{run.facts.get('data', 'data')}, W = {', '.join(map(str, widths))} ({run.facts.get('parameters', '?')} "
+        f"{data_name(run)}, W = {', '.join(map(str, widths))} ({run.facts.get('parameters', '?')} "
         f"parameters{' and others' if len(widths) > 1 else ''}), "
         f"{_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} {run.facts.get('learning_rate', '')}, batch "
         f"{' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, {run.facts.get('samples', '?')} samples "
         "a step"
     )
+
+
+def data_name(run: RunSummary) -> str:
+    """What a run was trained on: digits, a mixture, or faces with their size."""
+    name, d = str(run.facts.get("data", "data")), int(run.facts.get("d") or 0)  # type: ignore[call-overload]
+    side = round(d**0.5)
+    return f"CelebA {side}x{side}" if "celeba" in name.lower() else name
 
 
 def inputs(experiment: str, runs: Sequence[RunSummary]) -> dict[str, Any]:
