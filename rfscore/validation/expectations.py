@@ -85,7 +85,7 @@ def sentence(accepted: Accepted) -> str:
 
     def part(name: str, rows: Mapping[str, Verdict]) -> str:
         n = list(counts(rows.values()).values())
-        whose = "the paper" if name == "bonnaire2025" else "its neighbours"
+        whose = next(p.whose for p in all_papers() if p.name == name)
         be = ["is" if x == 1 else "are" for x in n]
         return (
             f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, "

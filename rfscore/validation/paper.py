@@ -55,12 +55,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Paper:
-    """A set of claims: its name (that of the folder), title, and the heading of the page."""
+    """A set of claims: its name (that of the folder), title, the heading of the page, and whose claims they are."""
 
     name: str
     title: str
     reference: str
     claims: tuple[Claim, ...]
+    whose: str = ""
 
     def function(self, claim: Claim) -> Check:
         """The check behind a claim."""
@@ -91,7 +92,8 @@ def all_papers() -> tuple[Paper, ...]:
     for path in sorted(FOLDER.glob("*/claims.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         claims = tuple(_claim(path.parent.name, row) for row in table["claim"])
-        found.append(Paper(path.parent.name, table["title"], table["reference"], claims))
+        whose = table.get("whose", table["title"])
+        found.append(Paper(path.parent.name, table["title"], table["reference"], claims, whose))
     names = [claim.id for paper in found for claim in paper.claims]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
