@@ -80,7 +80,9 @@ def _sentences(numbers: dict[str, Any], inputs: dict[str, Any]) -> tuple[str, st
             f"{name} (n = {listed([str(n) for n in x['n']])}): f_mem passes 5 % at τ = {listed([num(v) for v in mem])}"
         )
         exponent = f"exponent {num(fit.gamma, 2)}" if fit.used > 1 else "no exponent"
-        differs.append(f"{name}: {exponent} over {fit.used} runs, {fit.left_out} not reached")
+        falls = [top > 1.5 * last for top, last in zip(x["f_mem_highest"], x["f_mem_last"], strict=True)]
+        again = f", f_mem falls again by a third or more in {sum(falls)}" if any(falls) else ""
+        differs.append(f"{name}: {exponent} over {fit.used} runs, {fit.left_out} not reached{again}")
     optimisers = {str(x["facts"].get("optimizer")) for x in inputs.values()}
     same = "; every run here, full batches too, is by Adam" if optimisers == {"adam"} else ""
     return f"{'; '.join(parts)}.", f"{'; '.join(differs)}{same}."

@@ -143,6 +143,7 @@ def numbers(runs: Sequence[RunSummary], quality: str = "test_loss") -> dict[str,
         "width": [x.run.width for x in found.runs], "steps": [float(x.run.tau[-1]) for x in found.runs],
         "quality": quality, "times": times, "fits": found.fits, "spread": found.spread,
         "f_mem_last": [float(x.run.curve("f_mem")[1][-1]) for x in found.runs if "f_mem" in x.run.columns],
+        "f_mem_highest": [float(x.run.curve("f_mem")[1].max()) for x in found.runs if "f_mem" in x.run.columns],
         "notes": found.notes,
     }  # fmt: skip
 
