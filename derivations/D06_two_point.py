@@ -185,23 +185,25 @@ def _identity(d: Derivation) -> None:
     d.equation(9, r"T(z,z)=-\frac{d}{d\varepsilon}S_{U+\varepsilon\mathcal C}(z)\Big|_{0}", code=CODE)
 
 
-def kernel(system: System, one: tuple, two: tuple, coupling: tuple) -> mp.mpc:
-    """(D6.5) from two solutions (q, delta)."""
+def kernel(system: System, one: tuple, two: tuple, coupling: tuple, outer: tuple = (0, 1, 0)) -> mp.mpc:
+    """(D6.5) from two solutions (q, delta); with another triple than W W^T/d outside, (D12.6)."""
     (qa, da), (qb, db) = one, two
     p, n, (noise, _, a2) = system.psi_p, system.psi_n, system.sampled
     both = lambda x: (1 + p * qa * system.m(x, da)) * (1 + p * qb * system.m(x, db))  # noqa: E731
-    average = lambda f: system.mean(lambda x: f(x) / both(x))  # noqa: E731
-    qq, g = qa * qb, 1 / ((1 + da) * (1 + db))
-    mixed, free = noise + a2 * average(lambda x: x), lambda x: coupling[1] + coupling[2] * x
+    power = [system.mean(lambda x, i=i: x**i / both(x)) for i in range(3)]
+    linear = lambda s: s[0] + s[1] * power[0] + s[2] * power[1]  # noqa: E731
+    cross = lambda s, t: s[1] * t[1] * power[0] + (s[1] * t[2] + s[2] * t[1]) * power[1] + s[2] * t[2] * power[2]  # noqa: E731
+    qq, g, sampled = qa * qb, 1 / ((1 + da) * (1 + db)), (noise, 0, a2)
+    two_m = system.mean(lambda x: system.m(x, da) * system.m(x, db) / both(x))
     matrix = mp.matrix(
         [
-            [1 - p * qq * average(lambda x: system.m(x, da) * system.m(x, db)), -qq * g * mixed],
-            [-p / n * mixed, 1 - p * p / n * qq * g * a2 * a2 * average(lambda x: x * x)],
+            [1 - p * qq * two_m, -qq * g * linear(sampled)],
+            [-p / n * linear(sampled), 1 - p * p / n * qq * g * cross(sampled, sampled)],
         ]
     )
-    source = mp.matrix([-qq * (coupling[0] + average(free)), -p * p / n * qq * a2 * average(lambda x: x * free(x))])
+    source = mp.matrix([-qq * linear(coupling), -p * p / n * qq * cross(sampled, coupling)])
     big_q, big_e = mp.lu_solve(matrix, source)
-    return -p * (big_q * average(lambda x: 1) - p * qq * average(lambda x: free(x) - a2 * x * g * big_e))
+    return -p * (big_q * linear(outer) - p * qq * (cross(outer, coupling) - g * big_e * cross(outer, sampled)))
 
 
 def _numbers(d: Derivation) -> None:

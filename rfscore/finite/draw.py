@@ -238,6 +238,14 @@ class _Model:
         scaled = self.weights * (np.exp(-self.t) / np.sqrt(self.weights.shape[1]))
         return noise_average(self.sigma, self.kinks, Offsets(scaled, data), covariance)
 
+    def noised(self, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Features of one new noised copy of each of these samples, and the noises."""
+        return frozen.noised_features(self.sigma, self.weights, self.data[rows], self.t, rng)
+
+    def averaged(self, rows: Array) -> tuple[Array, Array]:
+        """U and V of these samples alone."""
+        return self.over_noise(self.data[rows])[:2]
+
     def over_noise(self, data: Array) -> tuple[Array, Array, float]:
         """(U, V, error bound) of the data with the noise integrated out."""
         found = self.average(data, (self.delta / self.weights.shape[1]) * (self.weights @ self.weights.T))
@@ -279,7 +287,9 @@ def _exact(
         return frozen.build(model.weights, n, model.t, count, blocks, (u_test, v_test), floor, error, ridge)
     assert train is not None
     error = max(train[2], error)
-    return ExactInstance(model.weights, n, model.t, floor, error, *train[:2], u_test, v_test, ridge=ridge)
+    return ExactInstance(
+        model.weights, n, model.t, floor, error, *train[:2], u_test, v_test, ridge=ridge, samples=model
+    )
 
 
 def _countable(draws: float, data: Array) -> int:

@@ -6,7 +6,10 @@ U = s2 I + G G^T/n + b^2 W W^T/d with G = a e^{-t} W X^T/sqrt d + sqrt(v2) Omega
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -129,15 +132,69 @@ def build(
     signal = weights * (np.sqrt(float(coefficients.alpha2)) / np.sqrt(d * n))
     spread = np.sqrt(float(coefficients.v2) / n)
     factor = dense = None
+    state = copy.deepcopy(rng)
     if p > n + d:
         factor = np.empty((p, n + d))
         factor[:, :n] = signal @ data.T
         factor[:, :n] += spread * rng.standard_normal((p, n))
         factor[:, n:] = noise
+        samples = EquivalentSamples(weights, lambda: factor[:, :n] * np.sqrt(n), coefficients)
     else:
         dense = _gram(noise, float(coefficients.s2))
-        for start in range(0, n, p):
-            block = signal @ data[start : start + p].T
-            block += spread * rng.standard_normal(block.shape)
-            dense += block @ block.T
-    return EquivalentInstance(weights, n, t, loss_floor, 0.0, coefficients, sigma, factor, dense, ridge=ridge)
+        for block in _common_blocks(coefficients, weights, data, rng):
+            dense += block @ block.T / n
+        samples = EquivalentSamples(
+            weights, lambda: np.concatenate([*_common_blocks(coefficients, weights, data, state)], axis=1), coefficients
+        )
+    return EquivalentInstance(
+        weights, n, t, loss_floor, 0.0, coefficients, sigma, factor, dense, ridge=ridge, samples=samples
+    )
+
+
+def _common_blocks(co: GaussianCoefficients, weights: Array, data: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """a e^{-t} W x/sqrt d + sqrt(v2) Omega, what the noised copies of a sample share: of p samples at a time."""
+    p, d = weights.shape
+    for start in range(0, data.shape[0], p):
+        block = weights @ (data[start : start + p].T * (np.sqrt(float(co.alpha2)) / np.sqrt(d)))
+        block += np.sqrt(float(co.v2)) * rng.standard_normal(block.shape)
+        yield block
+
+
+def own_columns(
+    co: GaussianCoefficients, weights: Array, count: int, rng: np.random.Generator
+) -> tuple[Float[Array, "p k"], Float[Array, "d k"]]:
+    """b W xi/sqrt d + s Omega', what a noised copy has for itself, and its noise."""
+    noise = rng.standard_normal((weights.shape[1], count))
+    own = (float(co.b) / np.sqrt(weights.shape[1])) * (weights @ noise)
+    own += np.sqrt(float(co.s2)) * rng.standard_normal(own.shape)
+    return own, noise
+
+
+@dataclass(frozen=True, eq=False)
+class EquivalentSamples:
+    """The training samples of a twin, for steps that see new noises or a part of them.
+
+    Attributes:
+        weights: W.
+        common: draws again what the noised copies of each sample share, (p, n).
+        coefficients: a, b, v2, s2.
+    """
+
+    weights: Float[Array, "p d"]
+    common: Callable[[], Float[Array, "p n"]]
+    coefficients: GaussianCoefficients
+
+    @cached_property
+    def _common(self) -> Array:
+        return self.common()
+
+    def noised(self, rows: Array, rng: np.random.Generator) -> tuple[Float[Array, "p k"], Float[Array, "d k"]]:
+        """Features of one new noised copy of each of these samples, and the noises."""
+        own, noise = own_columns(self.coefficients, self.weights, rows.size, rng)
+        return self._common[:, rows] + own, noise
+
+    def averaged(self, rows: Array) -> tuple[Float[Array, "p p"], Float[Array, "p d"]]:
+        """U and V of these samples alone."""
+        noise = self.weights * (float(self.coefficients.b) / np.sqrt(self.weights.shape[1]))
+        columns = self._common[:, rows] / np.sqrt(rows.size)
+        return _gram(noise, float(self.coefficients.s2)) + columns @ columns.T, noise

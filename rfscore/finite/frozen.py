@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scipy import linalg
 
 from rfscore.coefficients import GaussianCoefficients
+from rfscore.finite import equivalent
 from rfscore.finite.instance import Instance
 from rfscore.finite.modes import DenseModes, Modes
 
@@ -86,13 +87,18 @@ def exact_blocks(
     sigma: Callable[[Array], Array], weights: Array, data: Array, t: float, draws: int, rng: np.random.Generator
 ) -> Blocks:
     """Features and noises of all copies of a few samples at a time."""
-    d = weights.shape[1]
     width = max(1, _BLOCK // (weights.shape[0] * draws))
     for start in range(0, data.shape[0], width):
-        clean = np.repeat(data[start : start + width], draws, axis=0)
-        noise = rng.standard_normal(clean.shape)
-        noised = np.exp(-t) * clean + np.sqrt(-np.expm1(-2.0 * t)) * noise
-        yield sigma(weights @ (noised.T / np.sqrt(d))), noise.T
+        yield noised_features(sigma, weights, np.repeat(data[start : start + width], draws, axis=0), t, rng)
+
+
+def noised_features(
+    sigma: Callable[[Array], Array], weights: Array, clean: Array, t: float, rng: np.random.Generator
+) -> tuple[Float[Array, "p k"], Float[Array, "d k"]]:
+    """Features of one noised copy of each of k samples, and the noises."""
+    noise = rng.standard_normal(clean.shape)
+    noised = np.exp(-t) * clean + np.sqrt(-np.expm1(-2.0 * t)) * noise
+    return sigma(weights @ (noised.T / np.sqrt(weights.shape[1]))), noise.T
 
 
 def equivalent_blocks(
@@ -105,9 +111,7 @@ def equivalent_blocks(
         clean = data[start : start + width]
         common = np.sqrt(float(co.alpha2) / d) * (weights @ clean.T)
         common += np.sqrt(float(co.v2)) * rng.standard_normal(common.shape)
-        noise = rng.standard_normal((d, clean.shape[0] * draws))
-        own = (float(co.b) / np.sqrt(d)) * (weights @ noise)
-        own += np.sqrt(float(co.s2)) * rng.standard_normal(own.shape)
+        own, noise = equivalent.own_columns(co, weights, clean.shape[0] * draws, rng)
         yield np.repeat(common, draws, axis=1) + own, noise
 
 

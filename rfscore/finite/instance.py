@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,19 @@ from rfscore.finite.modes import DenseModes, Modes
 
 if TYPE_CHECKING:
     from rfscore.finite.flow import GradientFlow
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Training samples that can be noised anew, or averaged over their noises a few at a time."""
+
+    def noised(
+        self, rows: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Float[np.ndarray, "p k"], Float[np.ndarray, "d k"]]:
+        """Features of one new noised copy of each of these samples, and the noises."""
+
+    def averaged(self, rows: np.ndarray) -> tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "p d"]]:
+        """U and V of these samples alone."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,6 +44,7 @@ class Instance(abc.ABC):
         error_bound: bound on the error of the entries of U and U_test made by integrating the noise.
         ridge: weight decay, in units of the eigenvalues of U; training sees U + ridge I.
         energy: (1/d) times the mean |xi|^2 of the training noises, the loss at A = 0: 1 where they are averaged.
+        samples: the training samples one by one, for stochastic descent; None with frozen noises.
     """
 
     weights: Float[np.ndarray, "p d"]
@@ -40,6 +54,7 @@ class Instance(abc.ABC):
     error_bound: float
     ridge: float = field(default=0.0, kw_only=True)
     energy: float = field(default=1.0, kw_only=True)
+    samples: Samples | None = field(default=None, kw_only=True)
 
     @property
     def p(self) -> int:

@@ -179,13 +179,19 @@ def adam(
 
 
 def _check_adam(steps: int, learning_rate: float, betas: tuple[float, float], eps: float, record: Any) -> list[int]:
-    if not (isinstance(steps, (int, np.integer)) and steps >= 1):
-        raise bad("steps", steps, "a whole number >= 1")
+    wanted = recorded(steps, record)
     for name, value in (("learning_rate", learning_rate), ("eps", eps)):
         if not (value > 0 and np.isfinite(value)):
             raise bad(name, value, "a finite number > 0")
     if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
         raise bad("betas", betas, "two numbers in [0, 1)")
+    return wanted
+
+
+def recorded(steps: int, record: Any) -> list[int]:
+    """Step counts to record, ascending, in [0, steps]."""
+    if not (isinstance(steps, (int, np.integer)) and steps >= 1):
+        raise bad("steps", steps, "a whole number >= 1")
     if record is None:
         record = np.concatenate([[0], np.geomspace(1, steps, 60).round()])
     wanted = sorted({int(k) for k in step_counts(record).ravel()})

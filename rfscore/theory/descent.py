@@ -2,172 +2,215 @@ r"""Losses after k steps of gradient descent or heavy ball, in the limit d -> in
 
 In the eigenbasis of U (with the ridge) k steps leave the residual e_k(lam), e_{k+1} = (1 + beta - x lam) e_k - beta
 e_{k-1}, with x = 2 Delta_t step/psi_p (derivations (D9.1)-(D9.5)); the losses are those of the flow with e_k in place
-of e^{-c lam}. Put x lam = (1 - r)(r - beta)/r, so that e_k ~ r^k. Many steps: r = e^s on the parabola of the flow, and
-r = -e^s for the eigenvalues that oscillate; between the two e_k vanishes, and the contour may cross the spectrum. Few
-steps: e_k is a polynomial, on an ellipse around the spectrum ((D9.8)-(D9.9)).
+of e^{-c lam}. Where a step sees new noises or a part of the samples, that is the mean of A, and its fluctuations add to
+the losses what `step_noise` solves for ((D12.1)-(D12.6)).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
+from scipy import optimize
 
 from rfscore._precision import float64, is_traced
-from rfscore.errors import InputError, SolveError, bad
+from rfscore.errors import InputError, bad
 from rfscore.problem import ScoreProblem
 from rfscore.results import LossCurves
-from rfscore.theory import calculus, contour, targets
-from rfscore.theory import resolvent as rs
+from rfscore.theory import calculus, targets
+from rfscore.theory import one_point as op
 from rfscore.theory.curves import noise_floor
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.spectrum import spectrum
+from rfscore.theory.every_step import at_every_step, at_steps, solved
+from rfscore.theory.spectrum import Spectrum, spectrum
+from rfscore.theory.step_contours import Descent, StepContours, on
+from rfscore.theory.step_noise import GradientNoise, Kernels, fluctuating, growth, kernels
 
-_MAX_NODES = 2000
-_GROWTH = np.log(1e3)  # of the polynomials on the ellipse
-
-
-class _Gains(NamedTuple):
-    """Points z and the factors of the traces there, for M step counts a row: upper halves of contours."""
-
-    z: Complex[np.ndarray, "V N"]
-    single: Complex[np.ndarray, "V M N"]  # (1 - e)/lam
-    double: Complex[np.ndarray, "V M N"]  # (1 - e^2)/lam
-    square: Complex[np.ndarray, "V M N"]  # (1 - e)^2/lam^2
-
-
-def largest_step(problem: ScoreProblem, momentum: float = 0.0) -> float:
-    """Stability limit 2 (1 + beta)/lambda_max in units of training time, step = eta/d^2 (derivations (D9.3), (D9.5)).
-
-    Example:
-        >>> import rfscore as rf
-        >>> print(f"{rf.largest_step(rf.ScoreProblem(2.0, 8.0, 0.1)):.3f}")
-        4.940
-    """
-    top = float(spectrum(problem).edges[-1, 1])
-    return (1.0 + momentum) * problem.psi_p / (problem.delta * top)
-
-
-def _residuals(z: np.ndarray, steps: np.ndarray, x: float, beta: float) -> np.ndarray:
-    """e_k(z) for each k, by the recursion: exact also at its double roots."""
-    found = np.empty((steps.size, z.size), complex)
-    now, before = np.ones_like(z), np.ones_like(z)
-    for k in range(int(steps.max(initial=0)) + 1):
-        found[steps == k] = now
-        now, before = (1.0 + beta - x * z) * now - beta * before, now
-    return found
-
-
-def _few_steps(steps: np.ndarray, x: float, beta: float, low: float, top: float) -> _Gains:
-    """One ellipse with foci at the ends of the spectrum, on which the polynomials grow by a factor 1000 at most."""
-    parameter = np.exp(min(_GROWTH / max(1.0, float(steps.max(initial=1))), 0.3))
-    count = int(np.ceil((np.log(1e14) + 2.0 * _GROWTH) / np.log(parameter) / 2.0)) + 16
-    if count > _MAX_NODES:
-        raise SolveError(f"{int(steps.max())} steps at momentum {beta:g} need {count} contour nodes, more than "
-                         f"{_MAX_NODES}; take a momentum below 0.93, or loss_curves")  # fmt: skip
-    turn = parameter * np.exp(1j * (np.arange(count) + 0.5) * np.pi / count)
-    z = 0.5 * (low + top) + 0.25 * (top - low) * (turn + 1.0 / turn)
-    weight = 0.25 * (top - low) * (turn - 1.0 / turn) / (2.0 * count)
-    change = 1.0 - _residuals(z, steps, x, beta)
-    factors = (change, change * (2.0 - change), change**2 / z)
-    return _Gains(z[None], *(-(weight / z * factor)[None] for factor in factors))
-
-
-def _many_steps(steps: np.ndarray, x: float, beta: float, top: float, rtol: float) -> _Gains:
-    """The flow's parabola in s = log(r) for each k, and in log(-r) where eigenvalues oscillate."""
-    nodes, weights = contour.parabola(contour.node_count(rtol, 2.0), 2.0)
-    s = nodes / (2.0 * steps[:, None])
-    signs = (1.0, -1.0) if x * top > 1.0 + beta else (1.0,)
-    parts = []
-    for sign in signs:
-        r = sign * np.exp(s)
-        falling = -np.expm1(s) if sign > 0 else 1.0 - r
-        z = falling * (r - beta) / (x * r)
-        slope = (beta / r - r) / x  # dz/ds
-        k = steps[:, None]
-        small = beta / r
-        # Of the sign of r^k only (-1)^k matters; the power itself is e^{k s}.
-        power = np.where(k % 2 == 0, 1.0, sign) * np.exp(k * s)
-        rest = np.where(np.abs(small) > 0, small, 1.0) ** k * (beta > 0)
-        left = (power * (r - beta) - rest * (small - beta)) / (r - small)
-        weight = weights / (2.0 * k) * slope / z
-        parts.append((z, weight * left, weight * left**2, -weight / z * (left**2 - 2.0 * left)))
-    z, single, double, square = (np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
-    return _Gains(z, single[:, None], double[:, None], square[:, None])
-
-
-@jax.jit
-def _apply(eq: Equivalent, ridge: Float[Array, ""], gains: _Gains) -> tuple[Array, Array, Array]:
-    """(train, test) (V, M), and the worst status."""
-    x, _, status = rs.solve(eq, jnp.asarray(gains.z))
-    pull, cross = targets.traces(eq, x)
-    two = targets.pairs(eq, x, eq.population)
-
-    def on(factor: Any, trace: Array) -> Array:
-        return 2.0 * jnp.real((factor * trace[:, None]).sum(-1))
-
-    g = jnp.asarray(gains.single)
-    test = 2.0 * jnp.real((g * calculus.partly(g, two)).sum(-1)) - 2.0 * on(g, cross)
-    # The penalty's factor has no residue on a constant: taking H(0) off keeps the digits of many steps.
-    end, _, at_end = rs.solve(eq, jnp.where(ridge > 0, 0.0, -1.0)[None])
-    decay = on(gains.square, pull - targets.traces(eq, end)[0])
-    return 1.0 - on(gains.double, pull) - ridge * decay, 1.0 + test, jnp.maximum(status.max(), at_end.max())
+#: Every step up to the last is computed where the gradient is noisy.
+MAX_NOISY_STEPS = 2**22
+_INSIDE = 1.0 - 1e-6  # of the limit: closer to it the resolvent at the upper edge is not determined
 
 
 @float64
-def descent_curves(problem: ScoreProblem, steps: Any, step_size: float, *, momentum: float = 0.0) -> LossCurves:
-    r"""Losses after k full-batch steps at a finite step size (derivations (D9.1)-(D9.5), (D9.8)-(D9.9)).
+def largest_step(
+    problem: ScoreProblem, momentum: float = 0.0, *, fresh_noise: bool = False, batch: float = 1.0
+) -> float:
+    """The step size, eta/d^2 in units of training time, from which on the descent diverges.
+
+    2 (1 + beta)/lambda_max (derivations (D9.3), (D9.5)); with gradient noise, if that is smaller, the step at which the
+    fluctuations of A feed themselves ((D12.7)).
+
+    Args:
+        problem: the problem, with concrete numbers.
+        momentum: beta of heavy ball, in [0, 1); with gradient noise in [0, 0.93].
+        fresh_noise: as in `descent_curves`.
+        batch: as in `descent_curves`.
+
+    Returns:
+        The limit.
+
+    Raises:
+        InputError: a parameter outside its range, or fresh noises for a problem with frozen ones.
+        SolveError: a resolvent was not verified.
+
+    Accuracy:
+        1e-6 relative.
+
+    Example:
+        >>> import rfscore as rf
+        >>> problem = rf.ScoreProblem(2.0, 8.0, 0.1)
+        >>> print(f"{rf.largest_step(problem):.3f} {rf.largest_step(problem, fresh_noise=True, batch=0.25):.3f}")
+        4.940 4.249
+    """
+    noise = _noise(problem, momentum, fresh_noise, batch)
+    found = spectrum(problem)
+    limit = (1.0 + momentum) * problem.psi_p / (problem.delta * float(found.edges[-1, 1]))
+    if noise.none:
+        return float(limit)
+    return _noisy_limit(problem, found, momentum, noise, float(limit))
+
+
+def _noisy_limit(problem: ScoreProblem, found: Spectrum, momentum: float, noise: GradientNoise, limit: float) -> float:
+    """Where the growth of the fluctuations reaches 1; it rises with the step."""
+    eq = equivalent(problem)
+
+    def excess(log_step: float) -> float:
+        return np.log(growth(eq, problem.ridge, _descent(problem, found, np.exp(log_step), momentum), noise))
+
+    high = np.log(limit * _INSIDE)
+    if excess(high) < 0.0:
+        return limit
+    low = high - 1.0
+    while excess(low) > 0.0:
+        low -= 2.0
+    return float(np.exp(optimize.brentq(excess, low, high, xtol=1e-10)))
+
+
+def _noise(problem: ScoreProblem, momentum: float, fresh_noise: bool, batch: float) -> GradientNoise:
+    if is_traced(problem):
+        raise InputError("descent needs concrete numbers: its contours depend on the spectrum; "
+                         "use loss_curves under jit, vmap and grad")  # fmt: skip
+    if not 0 <= momentum < 1:
+        raise bad("momentum", momentum, "a number in [0, 1)")
+    if not 0 < batch <= 1:
+        raise bad("batch", batch, "a number in (0, 1]", "it is the part of the n samples that a step sees")
+    noise = GradientNoise(bool(fresh_noise), float(batch))
+    if not noise.none and np.isfinite(problem.noise_draws):
+        raise bad("fresh_noise, batch", f"{fresh_noise}, {batch:g} with noise_draws = {problem.noise_draws:g}",
+                  "noise_draws = inf", "gradient noise is solved around the loss averaged over all noises")  # fmt: skip
+    if not noise.none and momentum > 0.93:
+        raise bad("momentum", momentum, "at most 0.93 with gradient noise")
+    return noise
+
+
+def _descent(problem: ScoreProblem, found: Spectrum, step_size: float, momentum: float) -> Descent:
+    # An atom carries no weight of V, but of the gradient noise: the contours surround it too.
+    low = min([float(found.edges[0, 0]), *(float(place) for place, _ in found.atoms)])
+    return Descent(2.0 * float(problem.delta) * step_size / float(problem.psi_p), momentum, low,
+                   float(found.edges[-1, 1]))  # fmt: skip
+
+
+@jax.jit
+def _mean(
+    eq: Equivalent, ridge: Float[Array, ""], end: op.Point, k: StepContours, x: op.Point
+) -> tuple[Array, Array, Array]:
+    """(train, test, Q) of the mean of A, Q the noises' part of the training loss."""
+    pull, cross = targets.traces(eq, x)
+    gain = jnp.asarray(k.gain)
+
+    def quadratic(coupling: Array) -> Array:
+        two = targets.pairs(eq, x, coupling)
+        return 1.0 + 2.0 * jnp.real((gain * calculus.partly(gain, two)).sum(-1)) - 2.0 * on(gain, cross)
+
+    # The penalty's factor has no residue on a constant: taking H(0) off keeps the digits of many steps.
+    decay = on(jnp.asarray(k.square), pull - targets.traces(eq, end)[0])
+    train = 1.0 - on(jnp.asarray(k.both), pull) - ridge * decay
+    return train, quadratic(eq.population), quadratic(eq.own)
+
+
+@float64
+def descent_curves(
+    problem: ScoreProblem,
+    steps: Any,
+    step_size: float,
+    *,
+    momentum: float = 0.0,
+    fresh_noise: bool = False,
+    batch: float = 1.0,
+) -> LossCurves:
+    r"""Losses after k steps at a finite step size (derivations (D9.1)-(D9.9), with gradient noise (D12.1)-(D12.6)).
 
     Args:
         problem: the problem, with concrete numbers.
         steps: numbers of steps, whole, any shape.
-        step_size: eta/d^2, the training time of one step, in (0, largest_step(problem, momentum)).
+        step_size: eta/d^2, the training time of one step, in (0, largest_step(problem, momentum, ...)).
         momentum: beta of heavy ball, in [0, 1).
+        fresh_noise: draw one new noise a sample at every step, instead of the exact average over noises.
+        batch: the part of the n samples that a step sees, in (0, 1], drawn anew without replacement at every step.
 
     Returns:
-        LossCurves with tau = k step_size/(1 - momentum), the clock on which a small step is the flow.
+        LossCurves with tau = k step_size/(1 - momentum), the clock on which a small step is the flow. With gradient
+        noise these are the losses of the fluctuating A, averaged over noises (train too).
 
     Raises:
-        InputError: a step size beyond the stability limit, steps not whole, momentum outside its range.
+        InputError: a step size beyond the stability limit, steps not whole, momentum or batch outside its range; with
+            gradient noise also more than 2^22 steps, momentum above 0.93, or frozen noises.
         SolveError: a resolvent was not verified, or more momentum than the contours can take.
 
     Accuracy:
-        About 1e-9 relative to max(1, loss).
+        About 1e-9 relative to max(1, loss). Gradient noise is exact for d -> infinity with psi_n, psi_p and batch
+        fixed; runs differ from it by O(1/d).
 
     Example:
         >>> import rfscore as rf
-        >>> cur = rf.descent_curves(rf.ScoreProblem(2.0, 8.0, 0.1), [1, 10, 1000], 1.0)
+        >>> problem = rf.ScoreProblem(2.0, 8.0, 0.1)
+        >>> cur = rf.descent_curves(problem, [1, 10, 1000], 1.0)
         >>> print(cur.train.round(5))
         [0.95542 0.80808 0.50689]
+        >>> print(rf.descent_curves(problem, [1, 10, 1000], 1.0, fresh_noise=True).train.round(5))
+        [0.96878 0.83651 0.52445]
     """
-    if is_traced(problem):
-        raise InputError("descent_curves needs concrete numbers: its contours depend on the spectrum; "
-                         "use loss_curves under jit, vmap and grad")  # fmt: skip
+    noise = _noise(problem, momentum, fresh_noise, batch)
     counts = np.asarray(steps)
     if counts.dtype.kind not in "iuf" or not np.all((counts >= 0) & (counts <= 2.0**53) & (counts == np.floor(counts))):
         raise bad("steps", steps, "whole numbers in [0, 2^53]")
-    if not 0 <= momentum < 1:
-        raise bad("momentum", momentum, "a number in [0, 1)")
-    edges, flat = spectrum(problem).edges, counts.ravel().astype(float)
-    limit = (1.0 + momentum) * problem.psi_p / (problem.delta * edges[-1, 1])
-    if not 0 < step_size < limit:
+    found = spectrum(problem)
+    run, eq = _descent(problem, found, step_size, momentum), equivalent(problem)
+    _check_step(problem, found, run, noise, step_size)
+    flat = counts.ravel().astype(float)
+    if not noise.none and flat.max(initial=0) > MAX_NOISY_STEPS:
+        raise bad("steps", flat.max(), f"at most {MAX_NOISY_STEPS} with gradient noise",
+                  "so small a step may be close to the flow: see loss_curves")  # fmt: skip
+    train, test = _losses(eq, float(problem.ridge), run, noise, flat) if flat.size else np.empty((2, 0))
+    train, test = train.reshape(counts.shape), test.reshape(counts.shape)
+    score_error = (test - noise_floor(problem, eq)) / problem.delta
+    return LossCurves(tau=counts * step_size / (1.0 - momentum), train=train, test=test, score_error=score_error)
+
+
+def _losses(
+    eq: Equivalent, ridge: float, run: Descent, noise: GradientNoise, steps: Float[np.ndarray, " K"]
+) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
+    """Training and test loss."""
+    decay, end = jnp.asarray(ridge), solved(eq, np.array([[0.0 if ridge > 0 else -1.0]]))
+    mean = partial(_mean, eq, decay, end)
+    if noise.none:
+        train, test, _ = at_steps(eq, mean, steps, run)
+        return train, test
+    values = at_every_step(eq, lambda k, x: [*mean(k, x), *kernels(eq, decay, k, x)], int(steps.max()), run)
+    train, test = fluctuating(run, noise, values[:3], Kernels(*values[3:]))
+    return train[steps.astype(int)], test[steps.astype(int)]
+
+
+def _check_step(problem: ScoreProblem, found: Spectrum, run: Descent, noise: GradientNoise, step_size: float) -> None:
+    limit = (1.0 + run.beta) * problem.psi_p / (problem.delta * run.top)
+    stable = 0 < step_size < limit
+    if stable and not noise.none:
+        inside = run._replace(x=run.x * min(1.0, _INSIDE * limit / step_size))
+        if growth(equivalent(problem), float(problem.ridge), inside, noise) >= 1.0:
+            stable, limit = False, _noisy_limit(problem, found, run.beta, noise, float(limit))
+    if not stable:
         raise bad("step_size", step_size, f"a number in (0, {limit:.6g})", "the descent diverges beyond it")
-    eq, x = equivalent(problem), 2.0 * problem.delta * step_size / problem.psi_p
-    few = flat < max(40.0, 60.0 / np.log(1.0 / momentum) if momentum > 0 else 0.0)
-    train, test = np.ones(flat.size), np.ones(flat.size)
-    for chosen, early in ((few, True), (~few, False)):
-        if not chosen.any():
-            continue
-        ends = (x, momentum, float(edges[-1, 1]))
-        gains = (_few_steps(flat[chosen], *ends[:2], float(edges[0, 0]), ends[2]) if early
-                 else _many_steps(flat[chosen], *ends, 1e-12))  # fmt: skip
-        *found, status = _apply(eq, jnp.asarray(problem.ridge, dtype=float), gains)
-        calculus.verify(status, "descent_curves")
-        train[chosen], test[chosen] = (np.asarray(value).ravel() for value in found)
-    shaped = [values.reshape(counts.shape) for values in (train, test)]
-    tau = counts * step_size / (1.0 - momentum)
-    score_error = (shaped[1] - noise_floor(problem, eq)) / problem.delta
-    return LossCurves(tau=tau, train=shaped[0], test=shaped[1], score_error=score_error)

@@ -35,16 +35,22 @@ def _pairs(eq: Equivalent, x: op.Point, y: op.Point) -> op.Moments:
 class Corner(NamedTuple):
     """Corner entries of the lifted one-point equations, at all pairs of two lists of points."""
 
-    trace: Inexact[Array, "*B N M"]  # of S = psi_p s
+    trace: Inexact[Array, "*B N M"]  # of S = psi_p s, or (1/d) Tr of another outer matrix
     weight: Inexact[Array, "*B N M J"]  # of g_j: -g_j(z1) g_j(z2) E_j
 
 
 def corner(
-    eq: Equivalent, x: op.Point, y: op.Point, coupling: Inexact[Array, "*P 3"], same_features: bool = True
+    eq: Equivalent,
+    x: op.Point,
+    y: op.Point,
+    coupling: Inexact[Array, "*P 3"],
+    same_features: bool = True,
+    outer: Float[Array, " 3"] | tuple[float, float, float] = (0.0, 1.0, 0.0),
 ) -> Corner:
     """The lift at all pairs of the solutions x (..., N) and y (..., M), for a coupling common to them or one a pair.
 
-    With `same_features` false the two resolvents belong to independent W: then nothing couples their traces q.
+    With `same_features` false the two resolvents belong to independent W: then nothing couples their traces q. The
+    trace is taken with `outer`, a triple like the coupling: W W^T/d gives S.
     """
     mom = _pairs(eq, x, y)
     left = op.Point(*(leaf[..., None] if leaf.ndim == x.q.ndim else leaf[..., :, None, :] for leaf in x))
@@ -59,12 +65,12 @@ def corner(
         matrix[0], source[0] = [nothing] * len(matrix), nothing
     (corner_q, *corner_delta), _ = op.solve_response(matrix, source)
     weight = eq.share * left.g * right.g
-    one = jnp.asarray([0.0, 1.0, 0.0])  # W W^T/d: its bilinear moment with C is what s feels
-    effective = mom.bilinear(one, coupling) - sum(
-        weight[..., j] * corner_delta[j] * mom.bilinear(one, eq.sampled[j]) for j in parts
+    outer = jnp.asarray(outer)  # its bilinear moment with C is what its trace feels
+    effective = mom.bilinear(outer, coupling) - sum(
+        weight[..., j] * corner_delta[j] * mom.bilinear(outer, eq.sampled[j]) for j in parts
     )
-    s12 = corner_q * mom.zero - eq.psi_p * pair * effective
-    return Corner(eq.psi_p * s12, -left.g * right.g * jnp.stack(corner_delta, axis=-1))
+    traced = corner_q * mom.linear(outer) - eq.psi_p * pair * effective
+    return Corner(eq.psi_p * traced, -left.g * right.g * jnp.stack(corner_delta, axis=-1))
 
 
 def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]) -> Inexact[Array, "*B N M"]:

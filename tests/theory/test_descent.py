@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import rfscore as rf
-from rfscore.theory import descent
+from rfscore.theory import descent, every_step, step_contours
 from rfscore.theory.equivalent import equivalent
+from rfscore.theory.spectrum import spectrum
 
 PLAIN = rf.ScoreProblem(2.0, 8.0, 0.1)
 FROZEN = rf.ScoreProblem(2.0, 3.0, 0.1, noise_draws=2, ridge=0.002)
@@ -50,15 +51,18 @@ def test_runs_of_drawn_instances_follow_the_curve(problem: rf.ScoreProblem, beta
 
 @pytest.mark.parametrize(("beta", "steps"), [(0.0, 70.0), (0.5, 110.0)])
 def test_polynomials_on_an_ellipse_and_powers_on_a_parabola_agree(beta: float, steps: float) -> None:
-    edges, step = rf.spectrum(FROZEN).edges, 0.9 * rf.largest_step(FROZEN, beta)
-    x, count = 2.0 * FROZEN.delta * step / 3.0, np.array([steps])
+    step, count = 0.9 * rf.largest_step(FROZEN, beta), np.array([steps])
+    run = descent._descent(FROZEN, spectrum(FROZEN), step, beta)
     with jax.enable_x64(True):
         eq, ridge = equivalent(FROZEN), jnp.asarray(FROZEN.ridge)
-        few = descent._apply(eq, ridge, descent._few_steps(count, x, beta, edges[0, 0], edges[-1, 1]))
-        many = descent._apply(eq, ridge, descent._many_steps(count, x, beta, edges[-1, 1], 1e-12))
-        for one, two in zip(few[:2], many[:2], strict=True):
+        end = every_step.solved(eq, np.zeros((1, 1)))
+        few, many = (
+            descent._mean(eq, ridge, end, k, every_step.solved(eq, k.z))
+            for k in (step_contours.few_steps(count, run), step_contours.many_steps(count, run))
+        )
+        for one, two in zip(few, many, strict=True):
             assert float(jnp.abs(one - two).max()) < 1e-10
-    assert x * edges[-1, 1] > 1.0 + beta  # eigenvalues that oscillate are among them
+    assert run.x * run.top > 1.0 + beta  # eigenvalues that oscillate are among them
 
 
 def test_many_steps_end_where_the_flow_ends() -> None:

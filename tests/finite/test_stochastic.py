@@ -1,0 +1,88 @@
+"""Noisy descent of a drawn instance: its samples, its limits, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rfscore as rf
+
+WIDE, TALL = rf.ScoreProblem(2.0, 4.0, 0.1), rf.ScoreProblem(3.0, 2.0, 0.1, ridge=0.01)
+FEATURES = ("exact", "gaussian-equivalent")
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("problem", [WIDE, TALL], ids=["p > n + d", "p < n + d"])
+def test_samples_one_by_one_are_those_of_the_instance(problem: rf.ScoreProblem, features: str) -> None:
+    instance = rf.finite.draw(problem, d=12, seed=3, features=features)
+    rows, rng = np.arange(instance.n), np.random.default_rng(0)
+    u, v = instance.samples.averaged(rows)
+    assert np.allclose(u, instance.U, atol=1e-12) and np.allclose(v, instance.V, atol=1e-12)
+    halves = [instance.samples.averaged(part)[0] for part in (rows[: rows.size // 2], rows[rows.size // 2 :])]
+    assert np.allclose(np.mean(halves, 0), u, atol=1e-12)
+    copies = [instance.samples.noised(rows, rng) for _ in range(400)]
+    seconds = np.mean([phi @ phi.T for phi, _ in copies], 0) / instance.n
+    pulls = np.mean([phi @ xi.T for phi, xi in copies], 0) / instance.n
+    spread = 5.0 * np.sqrt(1.0 / (400 * instance.n))
+    assert np.max(abs(seconds - u)) < spread and np.max(abs(pulls - v)) < spread
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_all_samples_with_averaged_noise_is_heavy_ball(features: str) -> None:
+    instance = rf.finite.draw(TALL, d=10, seed=1, features=features)
+    flow, record = instance.gradient_flow(), [0, 1, 2, 7, 20]
+    step = 1.2 / (2.0 * instance.delta / (instance.d * instance.p) * flow.eigenvalues[-1])
+    run = rf.finite.stochastic_descent(instance, 20, step, momentum=0.4, fresh_noise=False, record=record)
+    exact = flow.momentum(record, step, 0.4)
+    for name in ("tau", "test", "score_error"):
+        assert np.allclose(getattr(run, name), getattr(exact, name), atol=1e-11), name
+    assert np.allclose(run.train, exact.train, atol=1e-11)
+
+
+def test_noises_are_not_the_weights_though_the_seeds_are_equal() -> None:
+    instance = rf.finite.draw(WIDE, d=20, seed=0)
+    seen = []
+
+    class Spy:
+        def noised(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+            seen.append(instance.samples.noised(rows, rng))
+            return seen[-1]
+
+    object.__setattr__(spied := rf.finite.draw(WIDE, d=20, seed=0), "samples", Spy())
+    rf.finite.stochastic_descent(spied, 1, 100.0, seed=0)
+    first = seen[0][1].T
+    assert abs(np.corrcoef(first.ravel(), instance.weights[: len(first)].ravel())[0, 1]) < 0.2
+
+
+def test_one_seed_is_one_run_and_another_is_another() -> None:
+    instance = rf.finite.draw(WIDE, d=12, seed=0)
+    one, same, other = (rf.finite.stochastic_descent(instance, 5, 150.0, batch=0.5, seed=s).test for s in (1, 1, 2))
+    assert np.array_equal(one, same) and not np.allclose(one, other)
+
+
+def test_divergence_is_an_error_that_names_the_limit() -> None:
+    instance = rf.finite.draw(rf.ScoreProblem(0.5, 8.0, 0.1), d=20, seed=0)
+    top = instance.gradient_flow().eigenvalues[-1]
+    step = 0.99 * 2.0 / (2.0 * instance.delta / (instance.d * instance.p) * top)
+    with pytest.raises(rf.SolveError, match=r"diverged before step .*largest_step"), np.errstate(all="ignore"):
+        rf.finite.stochastic_descent(instance, 20_000, step, batch=0.1)
+
+
+def test_frozen_noises_have_no_others() -> None:
+    instance = rf.finite.draw(rf.ScoreProblem(2.0, 3.0, 0.1, noise_draws=2), d=10, seed=0)
+    with pytest.raises(rf.InputError, match="noise_draws = inf"):
+        rf.finite.stochastic_descent(instance, 5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"), ({"step_size": 0.0}, "step_size"),
+        ({"step_size": 1e9}, "diverges"), ({"batch": 0.0}, "batch"), ({"batch": 0.01}, "at least one"),
+        ({"batch": 1.5}, "batch"), ({"momentum": 1.0}, "momentum|beta"), ({"record": [9]}, "record"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused(changes: dict, message: str) -> None:
+    instance = rf.finite.draw(WIDE, d=12, seed=0)
+    with pytest.raises(rf.InputError, match=message):
+        rf.finite.stochastic_descent(instance, **{"steps": 5, "step_size": 1.0, **changes})
