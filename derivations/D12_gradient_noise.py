@@ -208,12 +208,12 @@ def _kernels(d: Derivation) -> None:
 def _stability(d: Derivation) -> None:
     d.equation(
         7,
-        r"\text{bounded}\iff\text{spectral radius of}\ \sum_{i\ge0}G(i)<1;\qquad\text{then}\ "
-        r"\begin{pmatrix}R_\infty\\Q_\infty\end{pmatrix}=\Big(1-\sum_iG(i)\Big)^{-1}\begin{pmatrix}\bar R_\infty\\"
-        r"\bar Q_\infty\end{pmatrix}",
+        r"\varrho(\mathcal G)<1,\quad\mathcal G=\sum_{i\ge0}G(i):\qquad(1-\mathcal G)\begin{pmatrix}R_\infty\\Q_\infty"
+        r"\end{pmatrix}=\begin{pmatrix}\bar R_\infty\\\bar Q_\infty\end{pmatrix}",
         code=STEP,
     )
-    d.text(r"""$G_{MN}(i)\ge0$, as traces of products of two positive semi-definite matrices: the renewal theorem.""")
+    d.text(r"""$G_{MN}(i)\ge0$, as traces of products of two positive semi-definite matrices. By the renewal theorem the
+    fluctuations stay bounded exactly where the spectral radius $\varrho$ of the sum is below one.""")
     a, g, s = sympy.symbols("a g s", positive=True)
     pole = sympy.solve(1 - s * g / (1 - a * s), s)[0]
     d.zero("$G(i)=ga^i$: solutions grow like $(a+g)^k$, and $a+g<1\\iff g/(1-a)<1$", 1 / pole - (a + g))
