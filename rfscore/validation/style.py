@@ -62,10 +62,12 @@ a {{ color: #1d4f91; text-decoration: none; }} a:hover {{ text-decoration: under
   .numbers td:nth-child(n+3) {{ display: inline; padding-right: .6rem; }}
   .numbers td:nth-child(2)::before {{ content: "measured "; color: var(--faint); }}
   .numbers td:nth-child(3):not(:empty)::before {{ content: "must be "; color: var(--faint); }}
-  .shot img {{ min-height: 0; max-height: none; }}
+  .numbers td:empty {{ display: none; }}
+  .shot {{ overflow-x: auto; }} .shot img {{ width: 40rem; max-width: none; min-height: 0; max-height: none; }}
 }}
 @media print {{ fieldset {{ display: none; }} :is(.claim, tr.row) {{ display: revert !important; }}
-  .badge, .tile {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }} .claim h3 {{ break-after: avoid; }}
+  .badge, .tile {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
+  .claim header {{ break-inside: avoid; break-after: avoid; }}
   .shot img {{ width: 75%; }} .claim, table {{ break-inside: auto; }} tr, .beyond, .shot {{ break-inside: avoid; }}
   body {{ font-size: 9.5pt; }} h2.part {{ display: revert !important; }} }}
 """
@@ -180,8 +182,8 @@ def _claim(
     head = "<thead><tr><th>measured</th><th>value</th><th>must be</th><th></th></tr></thead>"
     rows = "".join(_row(x) for x in r.evidence)
     parts = [
-        f'<article class="claim {_classes(r)}" id="{claim.id}">{_badge(r.verdict)}',
-        f"<span class=place>{inline(claim.place)} · {claim.id}</span><h3>{inline(claim.sentence)}</h3>",
+        f'<article class="claim {_classes(r)}" id="{claim.id}"><header>{_badge(r.verdict)}',
+        f"<span class=place>{inline(claim.place)} · {claim.id}</span><h3>{inline(claim.sentence)}</h3></header>",
         f"<p class=small><strong>Check.</strong> {inline(claim.how)}</p>",
         f"<p class=small><strong>Range.</strong> {inline(claim.tolerance)}</p>",
         f"<p class=small><strong>Why not:</strong> {inline(r.reason)}.</p>" if r.reason else "",

@@ -10,6 +10,8 @@ import numpy as np
 from rfscore.validation.evidence import Comparison, above, below, more, near
 from rfscore.validation.lab import Lab
 
+WILSON = "Wilson's 95 % interval/2"
+
 
 def _count(network: Any, *sizes: int) -> int:
     """Trainable parameters, from shapes alone: nothing is drawn."""
@@ -76,22 +78,19 @@ def sampler_steps(lab: Lab) -> list[Comparison]:
 
 def bootstrap(lab: Lab) -> list[Comparison]:
     """1000 bootstraps of 10 000 yes/no samples: width of the interval against the binomial law; and at f_mem = 0."""
-    rng, count, f = lab.rng(831), 10_000, 0.472
-    means = rng.binomial(count, f, size=1000) / count
+    rng, count, f, resamples = lab.rng(831), 10_000, 0.472, 1000
+    means = rng.binomial(count, f, size=resamples) / count
     low, high = np.percentile(means, [2.5, 97.5])
     zero = np.percentile(rng.binomial(count, 0.0, size=1000) / count, 97.5)
     width = 2 * 1.96 * math.sqrt(f * (1 - f) / count)
+    # Standard error of a percentile of `resamples` normal values is sqrt(p(1 - p)/resamples)/density, at both ends.
+    density = math.exp(-(1.96**2) / 2) / math.sqrt(2 * math.pi)
+    error = 2 * math.sqrt(2 * 0.025 * 0.975 / resamples) / density / (2 * 1.96)
     return [
-        near(
-            "width of the bootstrap interval at f_mem = 47.2 %, over the binomial one",
-            (high - low) / width,
-            1.0,
-            0.1,
-            0.06,
-            "1000 resamples",
-        ),
+        near("width of the bootstrap interval at f_mem = 47.2 %, over the binomial one", (high - low) / width, 1.0, 0.1,
+             error, f"2 standard errors of {resamples} resamples"),
         more("upper end of the bootstrap interval at f_mem = 0, where the true one is 3/10 000", float(zero)),
-    ]
+    ]  # fmt: skip
 
 
 def population_score(lab: Lab) -> list[Comparison]:
@@ -120,17 +119,20 @@ def entropy_formula(lab: Lab) -> list[Comparison]:
     data, _ = draw(count, d, rng)
     edges, weights = np.polynomial.legendre.leggauss(40)
     t = 0.5 * late * (edges + 1)
-    rates = []
+    rates, errors = [], []
     for s in t:
         x = np.exp(-s) * data + np.sqrt(-np.expm1(-2 * s)) * rng.standard_normal(data.shape)
         found = score(x, float(s))
-        rates.append(np.mean((x * found).sum(1) + (found**2).sum(1)))
+        each = (x * found).sum(1) + (found**2).sum(1)
+        rates.append(each.mean())
+        errors.append(each.std() / math.sqrt(count))
     integral = 0.5 * late * float(weights @ rates)
     ours = integral - 0.5 * d * math.log(2 * math.pi * math.e)
     direct = log_density(data)
     return [
         near("E log P by Eqs 27–28, minus its direct average", ours - direct.mean(), 0.0, 0.1,
-             2 * direct.std() / math.sqrt(count) + 0.03, "2 standard errors, and the quadrature"),
+             2 * math.hypot(direct.std() / math.sqrt(count), 0.5 * late * float(np.linalg.norm(weights * errors))),
+             "2 standard errors"),
         more("E log P", direct.mean(), 2 * direct.std() / math.sqrt(count), "2 standard errors"),
     ]  # fmt: skip
 
@@ -144,8 +146,9 @@ def criterion(lab: Lab) -> list[Comparison]:
     copies = train[rng.integers(500, size=2000)] + 0.05 * rng.standard_normal((2000, 64))
     found = []
     for k in (1 / 4, 1 / 3, 1 / 2):
-        found.append(above(f"share of noisy copies that the test finds, k = {k:.2f}",
-                           memorised_fraction(copies, train, k=k).value, 0.99, 1e-3, "Wilson"))  # fmt: skip
-        found.append(below(f"share of fresh points that it calls memorised, k = {k:.2f}",
-                           memorised_fraction(fresh, train, k=k).value, 0.01, 2e-3, "Wilson"))  # fmt: skip
+        old, new = memorised_fraction(copies, train, k=k), memorised_fraction(fresh, train, k=k)
+        half = [0.5 * (x.interval[1] - x.interval[0]) for x in (old, new)]
+        found.append(above(f"share of noisy copies that the test finds, k = {k:.2f}", old.value, 0.99, half[0], WILSON))
+        found.append(below(f"share of fresh points that it calls memorised, k = {k:.2f}", new.value, 0.01, half[1],
+                           WILSON))  # fmt: skip
     return found
