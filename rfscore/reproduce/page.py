@@ -93,7 +93,8 @@ sub, sup { font-size: .72em; line-height: 0; }
 def inline(text: str) -> str:
     """Escape, then set ψ_n, 10^-3 and L_train with real sub- and superscripts."""
     text = html.escape(text, quote=False)
-    text = re.sub(r"([A-Za-zψτλΔρσΓΣμζ])_([A-Za-zΣ]+|\d)", r"\1<sub>\2</sub>", text)
+    # A letter before an underscore is a symbol only when it stands alone: names such as mixture_classes are none.
+    text = re.sub(r"((?<![A-Za-z])[A-Za-z]|[ψτλΔρσΓΣμζ])_([A-Za-zΣ]+|\d)", r"\1<sub>\2</sub>", text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
     return re.sub(r"\^(-?\w+(?:\.\w+)*|\{[^}]*\})", lambda m: f"<sup>{m[1].strip('{}').replace('-', '−')}</sup>", text)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rfscore.cli import main
+from rfscore.reproduce.page import inline
 from rfscore.validation import Verdict, expectations
 
 ONLY = ["--only", "mehler-sum", "--only", "schedule", "--only", "coefficients", "--only", "other-thresholds"]
@@ -76,3 +77,8 @@ def test_a_folder_that_is_not_ours_is_refused_before_anything_is_computed(
     (tmp_path / "thesis.tex").write_text("x")
     assert run("--only", "schedule", "--out", str(tmp_path)) == 2
     assert "output folder" in capsys.readouterr().err and list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
+
+
+def test_symbols_have_subscripts_and_names_with_underscores_have_none() -> None:
+    assert inline("f_mem of mixture_classes-n256") == "f<sub>mem</sub> of mixture_classes-n256"
+    assert inline("W τ_gen, 2Δ_t, a_t^2") == "W τ<sub>gen</sub>, 2Δ<sub>t</sub>, a<sub>t</sub><sup>2</sup>"
