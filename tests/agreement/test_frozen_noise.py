@@ -1,4 +1,4 @@
-"""Finite m and a ridge: drawn instances against the theory. The distance is of order 1/d."""
+"""Finite m and a ridge: drawn instances against the theory. The distance is of order 1/d, and the order is measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import rfscore as rf
 import rfscore.finite
-from tests.agreement.fits import assert_bias_is_one_over_d
+from tests.agreement.fits import assert_bias_is_one_over_d, exponent
 from tests.theory.helpers import INF, four
 
 TAU = np.array([0.3, 3.0, 30.0, 300.0, 3e3, 3e4, 3e6, INF])
@@ -41,6 +41,15 @@ def deviations(name: str, features: str, few: int = 1) -> dict[int, np.ndarray]:
 @pytest.mark.parametrize("name", CASES)
 def test_losses_of_gaussian_draws_differ_from_the_theory_by_order_one_over_d(name: str) -> None:
     assert_bias_is_one_over_d(deviations(name, "gaussian-equivalent"), power=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["m = 1, p > n", "m = 2, p > 2 n"])
+def test_exponent_of_the_bias_of_exact_draws_is_one(name: str) -> None:
+    """From the losses whose bias is resolved at every size."""
+    gamma, error, count = exponent(deviations(name, "exact"), resolved=4.0)
+    assert count >= 5 and error < 0.1
+    assert abs(gamma - 1.0) < 3.0 * error, (gamma, error)
 
 
 def test_theory_of_another_number_of_noises_is_rejected_by_the_same_draws() -> None:
