@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -193,6 +194,12 @@ def _lost(error: BaseException | None) -> RfscoreError:
                         "results so far are kept; start it again and repeat with --resume")  # fmt: skip
 
 
+def _restore(variables: dict[str, str]) -> None:
+    for name in set(os.environ) - set(variables):
+        del os.environ[name]
+    os.environ.update(variables)
+
+
 @contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A Dask client of the scheduler given, or of worker processes started here, each on one thread."""
@@ -206,8 +213,12 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker", "distributed.core",
                  "distributed.client", "distributed.comm"):  # fmt: skip
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths of workers are handled here, and counted
-    settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.admin.tick.limit": "1h"}
+    settings = {
+        "distributed.scheduler.allowed-failures": _DEATHS, "distributed.admin.tick.limit": "1h",
+        "distributed.nanny.pre-spawn-environ": one_thread(),  # the allocator reads its part before Python starts
+    }  # fmt: skip
     with contextlib.ExitStack() as stack, dask.config.set(settings):
+        stack.callback(_restore, dict(os.environ))  # Dask leaves the variables of its workers in this process
         if scheduler is None:
             cluster = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,

@@ -24,8 +24,8 @@ from rfscore.theory.equivalent import Equivalent, equivalent
 
 #: c times the largest eigenvalue at the first, c times the smallest at the last training time looked at.
 FIRST, LAST = 1e-2, 40.0
-#: Numbers of windows a factor of at most `WINDOW` wide: 16 cover eleven decades. Each number is a compiled program.
-WINDOWS, WINDOW = (16, 28), 5.0
+#: Numbers of windows a factor of at most `WINDOW` wide: 13 cover nine decades. Each number is a compiled program.
+WINDOWS, WINDOW = (13, 20, 28), 5.0
 _PER_WINDOW = 12
 _COARSE, _FINE = 1e-8, 1e-10
 _ZOOM, _ROUNDS = 9, 4

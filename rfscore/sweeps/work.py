@@ -54,10 +54,12 @@ def tasks(sweep: Sweep, keys: list[str], wanted: set[str], runs: Path) -> list[T
 
 
 def one_thread() -> dict[str, str]:
-    """The environment of a worker that computes on one thread; JAX reads its part when it starts."""
+    """The environment of a worker that computes on one thread; JAX and the allocator read their parts at its start."""
     blas = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    return {name: "1" for name in blas} | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} | quiet
+    # Freed memory stays with the worker: given back and fetched again page by page it costs as much as the work.
+    memory = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_ARENA_MAX": "2"}
+    jax = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {name: "1" for name in blas} | memory | jax
 
 
 def work(task: Task) -> Results:

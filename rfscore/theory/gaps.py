@@ -47,7 +47,7 @@ class _Lanes:
         self.interval = np.tile(wanted, curves.psi_p.size)
         self.low, self.high = curves.reach(self.k, self.interval)
         outer = (self.interval == 0) | (self.interval == curves.last)
-        self.count = np.where(outer, 1201, 401 if curves.last < 40 else 97)
+        self.count = np.where(outer, 801, 401 if curves.last < 40 else 97)
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Equally spaced places, lane after lane."""

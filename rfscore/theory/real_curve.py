@@ -81,11 +81,14 @@ class Curves:
         first, last = interval == 0, interval == self.last
         before, after = np.maximum(interval - 1, 0), np.minimum(interval, self.last - 1)
         low, high = self.poles[k, before], self.poles[k, after]
-        grown, width = np.exp(np.where(first | last, u, 0.0)), high - low
-        from_low = np.where(first, -grown, np.where(last, grown, width / (1.0 + np.exp(-u))))
-        from_high = np.where(first, -grown, np.where(last, grown, -width / (1.0 + np.exp(u))))
+        grown = np.exp(u)
+        part = (high - low) / (1.0 + grown)
+        from_low = np.where(first, -grown, np.where(last, grown, part * grown))
+        from_high = np.where(first, -grown, np.where(last, grown, -part))
         # The walk also crosses kappa = 0, where kappa itself needs no relative accuracy (phi is regular there).
         kappa = np.where(last | (~first & (u < 0)), low + from_low, high + from_high)
+        if self.lam.shape[1] == 1:
+            return kappa, from_low[:, None]
         table, row = kappa[:, None] + self.lam[k], np.arange(k.size)
         table[row, self.lam.shape[1] - 1 - before] = from_low
         table[row, self.lam.shape[1] - 1 - after] = from_high
