@@ -70,7 +70,7 @@ figures: setup
 	@echo "figures: python -m paper_figs $(ARGS)"
 	@"$(VENV)" -m paper_figs $(ARGS)
 
-fig%: setup
+fig% beyond_%: setup
 	@"$(VENV)" -m paper_figs $@ $(ARGS)
 
 test: setup
