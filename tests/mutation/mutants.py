@@ -20,7 +20,11 @@ TWO_POINT = "rfscore/theory/two_point.py"
 CONTOUR = "rfscore/theory/contour.py"
 CURVES = "rfscore/theory/curves.py"
 EQUIVALENT = "rfscore/theory/equivalent.py"
+CALCULUS = "rfscore/theory/calculus.py"
+TARGETS = "rfscore/theory/targets.py"
+BULKS = "rfscore/theory/bulks.py"
 CURVE = "rfscore/theory/real_curve.py"
+GAPS = "rfscore/theory/gaps.py"
 SPECTRUM = "rfscore/theory/spectrum.py"
 TIMES = "rfscore/theory/timescales.py"
 COEFFICIENTS = "rfscore/coefficients.py"
@@ -40,11 +44,13 @@ MUTANTS = [
     Mutant(COEFFICIENTS, "norm2=mu1**2 + v2 + s2", "norm2=mu1**2 + v2"),
     Mutant(COEFFICIENTS, "difference = difference - 2.0 * mu1 * e * y[:, None]", "difference = difference + 0.0 * y[:, None]"),
     # the equivalent
-    Mutant(EQUIVALENT, "fixed=xp.stack([co.s2, co.b**2, zero])", "fixed=xp.stack([co.s2, zero, zero])"),
-    Mutant(EQUIVALENT, "sampled=xp.stack([co.v2, zero, co.alpha2])", "sampled=xp.stack([co.v2 + co.s2, zero, co.alpha2])"),
-    Mutant(EQUIVALENT, "ratio=xp.asarray(problem.psi_p / problem.psi_n", "ratio=xp.asarray(problem.psi_n / problem.psi_p"),
-    Mutant(EQUIVALENT, "population=xp.stack([co.v2 + co.s2,", "population=xp.stack([co.v2,"),
-    Mutant(EQUIVALENT, "co.b**2, co.alpha2]),\n        target", "zero, co.alpha2]),\n        target"),
+    Mutant(EQUIVALENT, "common, own = xp.stack([co.v2, zero, co.alpha2]), xp.stack([co.s2, co.b**2, zero])",
+           "common, own = xp.stack([co.v2, zero, co.alpha2]), xp.stack([co.s2, zero, zero])"),
+    Mutant(EQUIVALENT, "fixed, parts = own, [(common, 1.0, 1.0)]", "fixed, parts = own, [(common + own, 1.0, 1.0)]"),
+    Mutant(EQUIVALENT, "ratio = xp.asarray(problem.psi_p / problem.psi_n", "ratio = xp.asarray(problem.psi_n / problem.psi_p"),
+    Mutant(EQUIVALENT, "return self.common + self.own", "return self.common"),
+    Mutant(EQUIVALENT, "[(common + own / m, 1.0, 1.0)]", "[(common, 1.0, 1.0)]"),
+    Mutant(EQUIVALENT, "parts.append((own, (m - 1.0) / m, 1.0 / m))", "parts.append((own, 1.0, 1.0 / m))"),
     # one-point equations
     Mutant(ONE_POINT, "g = 1.0 / (1.0 + delta)", "g = 1.0 / (1.0 - delta)"),
     Mutant(ONE_POINT, "1.0 / (1.0 + eq.psi_p * q[..., None] * m))", "1.0 / (1.0 + q[..., None] * m))"),
@@ -63,9 +69,10 @@ MUTANTS = [
     # two-point kernel
     Mutant(TWO_POINT, "source = [-pair * mom.linear(coupling)]", "source = [pair * mom.linear(coupling)]"),
     Mutant(TWO_POINT, "source += [-eq.ratio[i] * eq.psi_p * pair", "source += [-eq.ratio[i] * pair"),
-    Mutant(TWO_POINT, "effective = mom.bilinear(one, coupling) - sum(", "effective = mom.bilinear(one, coupling) + sum("),
-    Mutant(TWO_POINT, "s12 = corner_q * mom.zero - eq.psi_p * pair * effective", "s12 = corner_q * mom.zero - pair * effective"),
-    Mutant(TWO_POINT, "return -eq.psi_p * s12", "return eq.psi_p * s12"),
+    Mutant(TWO_POINT, "effective = mom.bilinear(outer, coupling) - sum(", "effective = mom.bilinear(outer, coupling) + sum("),
+    Mutant(TWO_POINT, "traced = corner_q * mom.linear(outer) - eq.psi_p * pair * effective",
+           "traced = corner_q * mom.linear(outer) - pair * effective"),
+    Mutant(TWO_POINT, "return Corner(eq.psi_p * traced,", "return Corner(-eq.psi_p * traced,"),
     Mutant(ONE_POINT, "top = [pair * eq.psi_p * mom.bilinear(x.k, y.k)]", "top = [pair * mom.bilinear(x.k, y.k)]"),
     Mutant(ONE_POINT, "weight = eq.share * x.g * y.g", "weight = eq.share * x.g"),
     # contour
@@ -74,39 +81,38 @@ MUTANTS = [
     Mutant(CONTOUR, "(step / (2.0 * np.pi)) * 2.0 * scale", "(step / (2.0 * np.pi)) * scale"),
     Mutant(CONTOUR, "return z, z * du / (2.0j * count)", "return z, du / (2.0j * count)"),
     # curves
-    Mutant(CURVES, "train = 1.0 - 2.0 * jnp.real((double * one[:-1, None]).sum(-1))",
-           "train = 1.0 - 2.0 * jnp.real((single * one[:-1, None]).sum(-1))"),
-    Mutant(CURVES, "- 4.0 * jnp.real((single * one[:-1, None])", "- 2.0 * jnp.real((single * one[:-1, None])"),
-    Mutant(CURVES, "2.0 * delta * jnp.where(inside, tau, 1.0) / eq.psi_p", "delta * jnp.where(inside, tau, 1.0) / eq.psi_p"),
-    Mutant(CURVES, "ends = (1.0 - end, 1.0 + jnp.real(two[0, -1, 0, 0]) - 2.0 * end)",
-           "ends = (1.0 - end, 1.0 + jnp.real(two[0, -1, 0, 0]) - end)"),
-    Mutant(CURVES, "single.conj() @ jnp.swapaxes(two[1, :-1], -1, -2)", "single @ jnp.swapaxes(two[1, :-1], -1, -2)"),
+    Mutant(CURVES, "calculus.single(k, pull, 2.0)", "calculus.single(k, pull, 1.0)"),
+    Mutant(CURVES, "return train, 1.0 + fit - 2.0 * overlap,", "return train, 1.0 + fit - overlap,"),
+    Mutant(CURVES, "train = train - ridge * weight_decay", "train = train + ridge * weight_decay"),
+    Mutant(CALCULUS, "c = jnp.clip(2.0 * delta * jnp.where(inside, tau, 1.0)", "c = jnp.clip(delta * jnp.where(inside, tau, 1.0)"),
+    Mutant(CALCULUS, "return gain @ two[0] + gain.conj() @ jnp.swapaxes(two[1], -1, -2)", "return gain @ two[0] + gain @ jnp.swapaxes(two[1], -1, -2)"),
+    Mutant(CALCULUS, "jnp.where(k.last, values[1], values[0])", "values[0]"),
+    Mutant(TARGETS, "return 1.0 - weight + weight**2 * trace, weight * trace", "return 1.0 - weight + weight * trace, weight * trace"),
     Mutant(CURVES, "return 1.0 - problem.delta * (eq.weights / noised).sum()", "return 1.0 - (eq.weights / noised).sum()"),
-    Mutant(CURVES, "pairs = left * (left @ two[0].T) + left * (left.conj() @ two[1].T)", "pairs = left * (left @ two[0].T)"),
+    Mutant(BULKS, "2.0 * per_bulk(left * calculus.partly(left, two))", "per_bulk(left * calculus.partly(left, two))"),
     # spectrum and edges
-    Mutant(CURVE, "return self.v2 * g + (1.0 - self.psi_p - (self.rho * inverse).sum(-1)) / w",
-           "return self.v2 * g - (1.0 - self.psi_p - (self.rho * inverse).sum(-1)) / w"),
-    Mutant(CURVE, "cross = (w * g * (self.v2 + self.alpha2 * one)) ** 2", "cross = (w * g * self.v2) ** 2"),
-    Mutant(CURVE, "if interval == curve.poles.size:", "if interval == -1:"),
-    Mutant(SPECTRUM, "atom = max(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)",
-           "atom = max(0.0, 1.0 - problem.psi_n / problem.psi_p)"),
+    Mutant(CURVE, "return level + (1.0 - self.c.psi_p[self.k] - self", "return level - (1.0 - self.c.psi_p[self.k] - self"),
+    Mutant(CURVE, "row = size[:, i] * (k0 + k1 * zero + k2 * one)", "row = size[:, i] * k0"),
+    Mutant(CURVE, "else np.where(self.phi < 0, -1, 1)", "else np.ones_like(self.phi)"),
+    Mutant(CURVE, "own = _Quadratic(v2, v2 * (v2 - n * fixed + pull)", "own = _Quadratic(v2, v2 * (v2 + n * fixed + pull)"),
+    Mutant(GAPS, "for f in (lanes.curves.phi, lanes.curves.leading):", "for f in (lanes.curves.phi,):"),
+    Mutant(GAPS, "after = (at > path.u[i]) == (path.u[i + 1] > path.u[i])", "after = (at > path.u[i]) != (path.u[i + 1] > path.u[i])"),
+    Mutant(SPECTRUM, "rank = 1.0 + problem.psi_n if averaged", "rank = problem.psi_n if averaged"),
     Mutant(SPECTRUM, "smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)", "smooth = x.q * (x.k[..., 0] - z)"),
-    Mutant(TIMES, "null = matrix[0][1] / (1.0 - matrix[1][1])", "null = matrix[1][0] / (1.0 - matrix[1][1])"),
+    Mutant(TIMES, "turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]", "turned = [[1.0 - matrix[1 + j][1 + i] for j in parts] for i in parts]"),
     Mutant(TIMES, "law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2", "law = floor + v2 * (1.0 - eq.ratio[0]) ** 2"),
     # finite size
     Mutant(FEATURES, "np.fill_diagonal(u, diagonal)", "pass"),
     Mutant(FEATURES, "u = blas.dsyrk(1.0 / n, coefficients[k].T", "u = blas.dsyrk(1.0 / n, abs(coefficients[k]).T"),
     Mutant(FEATURES, "for k in range(coefficients.shape[0] - 1, -1, -1):", "for k in range(coefficients.shape[0] - 1, 0, -1):"),
-    Mutant(FLOW, "train[block] -= np.einsum(\"r,rm,rm->m\", self._weight, gains, 1.0 + residuals) / d",
-           "train[block] -= np.einsum(\"r,rm,rm->m\", self._weight, gains, 1.0 - residuals) / d"),
+    Mutant(FLOW, "train[block] -= np.einsum(\"r,rm,rm->m\", self._weight, gains, fitted) / d",
+           "train[block] -= np.einsum(\"r,rm,rm->m\", self._weight, gains, gains) / d"),
     Mutant(FLOW, "test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d",
            "test[block] += (self.modes.quadratic(gains) - (self._cross @ gains)) / d"),
     Mutant(FLOW, "rate = 2.0 * self.instance.delta / self.instance.psi_p\n        return flow_filter",
            "rate = self.instance.delta / self.instance.psi_p\n        return flow_filter"),
     Mutant(MODES, "square[:] = np.tril(square) - 0.5 * np.diag(np.diagonal(square))", "square[:] = np.tril(square)"),
-    Mutant(DRAW, "v_test = slope[:, None] * weights * np.sqrt(delta / d)", "v_test = slope[:, None] * weights * np.sqrt(1.0 / d)"),
-    Mutant(DRAW, "total = (np.exp(-2.0 * t) * spread + delta * weights) @ weights.T / d",
-           "total = (np.exp(-2.0 * t) * spread) @ weights.T / d"),
+    Mutant(DRAW, "total = (np.exp(-2.0 * self.t) * spread + self.delta * w) @ w.T / d", "total = (np.exp(-2.0 * self.t) * spread) @ w.T / d"),
     Mutant(TWIN, "spread = np.sqrt(float(coefficients.v2) / n)", "spread = np.sqrt(float(coefficients.s2) / n)"),
     Mutant(TWIN, "float(co.v2 + co.s2)\n        # E^T", "float(co.v2)\n        # E^T"),
 ]  # fmt: skip
