@@ -17,7 +17,7 @@ from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.real_curve import Curves
 
 _RESOLVED = 1e-10  # a gap whose margin stays below is not distinguishable from none in double precision
-_CUTS = 16  # parts into which a bracket is cut at a time
+_CUTS = 32  # parts into which a bracket is cut at a time
 
 
 class Edge(NamedTuple):
@@ -81,7 +81,7 @@ class _Path(NamedTuple):
 def _roots(f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """A zero of f(i, .) between low[i] and high[i], for all brackets i at once, to roundoff."""
     which = np.arange(low.size)
-    for _ in range(14):
+    for _ in range(11):
         x = np.linspace(low, high, _CUTS + 1, axis=-1)
         positive = f(np.repeat(which, _CUTS + 1), x.ravel()).reshape(x.shape) > 0
         at = (positive[:, 1:] != positive[:, :1]).argmax(axis=1)
@@ -95,7 +95,7 @@ def _peaks(
     """Where f(i, .) is largest between low[i] and high[i], and its value there, for all brackets i at once."""
     which = np.arange(low.size)
     best, top = low, np.full(low.size, -np.inf)
-    for _ in range(14):
+    for _ in range(11):
         x = np.linspace(low, high, _CUTS + 1, axis=-1)
         value = np.nan_to_num(f(np.repeat(which, _CUTS + 1), x.ravel()), nan=-np.inf).reshape(x.shape)
         at = np.clip(value.argmax(axis=1), 1, _CUTS - 1)
