@@ -1,4 +1,4 @@
-"""The U-Net of `rfscore.unet`: a training step, sampling and f_mem, each beside something measured in the same run.
+"""The U-Net of `rfscore.networks`: a training step, sampling and f_mem, each beside something measured in the same run.
 
 On a CPU everything but f_mem runs on one core, the eager PyTorch twin (where torch is installed) included: how two
 libraries share out cores would otherwise be part of the ratio. Every measurement has a process of its own, because
@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.clock import Row, best, numbers, once
 from rfscore.memorization import memorised_fraction
-from rfscore.unet.config import DataConfig, MeasurementConfig, NetworkConfig, RunConfig, TrainingConfig
-from rfscore.unet.data import Dataset
-from rfscore.unet.measure import generate
-from rfscore.unet.network import new_network
-from rfscore.unet.schedule import STEPS
-from rfscore.unet.train import Trainer
+from rfscore.networks.config import DataConfig, MeasurementConfig, NetworkConfig, RunConfig, TrainingConfig
+from rfscore.networks.data import Dataset
+from rfscore.networks.measure import generate
+from rfscore.networks.network import new_network
+from rfscore.networks.schedule import STEPS
+from rfscore.networks.train import Trainer
 
 _PIN = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
 _CALL = "from benchmarks import networks; print(*networks.{}({}))"

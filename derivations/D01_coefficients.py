@@ -7,7 +7,7 @@ from mpmath import mp
 
 from derivations.record import Derivation
 
-CODE = "rfscore/coefficients.py"
+CODE = "rfscore/model/equivalence.py"
 u, v = sympy.symbols("u v", real=True)
 rho = sympy.Symbol("rho", positive=True)
 
@@ -144,7 +144,7 @@ def _closed_forms(d: Derivation) -> None:
         7,
         r"\mathrm{erf}:\quad \mathbb{E}[\sigma(x)\sigma(y)]=\frac2\pi\arcsin\frac{2c}{1+2\Gamma^2},\qquad "
         r"\mu_1=\frac{2\Gamma}{\sqrt{\pi(1+2\Gamma^2)}}",
-        code="rfscore/oracle/coefficients.py",
+        code="rfscore/oracle/equivalence.py",
     )
     d.zero(
         "erf: $\\mu_1^2$ is the linear term in $c$ times $\\Gamma^2$",
@@ -154,7 +154,7 @@ def _closed_forms(d: Derivation) -> None:
         8,
         r"\sin:\quad \mathbb{E}[\sigma(x)\sigma(y)]=e^{-\Gamma^2}\sinh c,\qquad \mu_1=\Gamma "
         r"e^{-\Gamma^2/2}",
-        code="rfscore/oracle/coefficients.py",
+        code="rfscore/oracle/equivalence.py",
     )
     characteristic = lambda s: sympy.exp(-(g2 + s * c))  # noqa: E731 (E cos(x + s y))
     d.zero(
@@ -176,7 +176,7 @@ def _closed_forms(d: Derivation) -> None:
         r"\mathrm{relu}:\quad \mathbb{E}[\sigma(x)\sigma(y)]=\frac{\Gamma^2}{2\pi}\Big(\sqrt{1-r^2}+r\,("
         r"\pi-"
         r"\arccos r)\Big),\qquad r=c/\Gamma^2,\quad h_0=\frac{\Gamma}{\sqrt{2\pi}}",
-        code="rfscore/oracle/coefficients.py",
+        code="rfscore/oracle/equivalence.py",
     )
 
 

@@ -153,7 +153,7 @@ def _denoising(d: Derivation) -> None:
         r"\Sigma_t^{-1},\qquad "
         r"\mathcal E_{\rm score}=\frac1d\,\mathbb{E}\|s_A(x_t)+\Sigma_t^{-1}x_t\|^2",
         paper="Eq 8 made concrete",
-        code="rfscore/finite/flow.py, rfscore/theory/curves.py",
+        code="rfscore/finite/flow.py, rfscore/theory/losses.py",
     )
     d.text(r"""Because $\mathbb{E}[\xi|x_t]=\sqrt{\Delta_t}\,\Sigma_t^{-1}x_t$, the cross term of the loss is
     $2\Delta_t\mathbb{E}[s\cdot\Sigma_t^{-1}x_t]$ for every score $s$, linear or not. Hence both curves are minimal
@@ -167,7 +167,7 @@ def _denoising(d: Derivation) -> None:
         r"\Sigma=\sigma_x^2I:\quad \mathcal L_{\rm test}=\Big(1-\frac{\Delta_t}{\Gamma_t^2}\Big)+\Delta_t\,"
         r"\mathcal E_{\rm score}",
         paper="Eq 218",
-        code="rfscore/theory/curves.py",
+        code="rfscore/theory/losses.py",
     )
     same = {l1: l2}
     d.zero("Isotropic case", (inverse.subs(same) - 1 / variance[1]))

@@ -9,7 +9,7 @@ from mpmath import mp
 
 from derivations.record import Derivation
 from derivations.symbols import alpha2, b2, mean, psi_n, psi_p, s2, v2
-from rfscore.oracle.coefficients import Model
+from rfscore.oracle.equivalence import Model
 from rfscore.oracle.onepoint import solve
 from rfscore.oracle.spectrum import stationary
 

@@ -8,7 +8,7 @@ from mpmath import mp
 from derivations.corner import SIDE, corners, drawn, drawn_overlap, everything, model_of
 from derivations.record import Derivation
 from rfscore.oracle import frozen
-from rfscore.oracle.coefficients import Model
+from rfscore.oracle.equivalence import Model
 
 REPLICAS, PARTS = "rfscore/theory/replicas.py", "rfscore/theory/decomposition.py"
 

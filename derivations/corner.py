@@ -9,7 +9,7 @@ import numpy as np
 from mpmath import mp
 
 from rfscore.oracle import frozen
-from rfscore.oracle.coefficients import Model
+from rfscore.oracle.equivalence import Model
 
 SIDE = 160
 

@@ -59,12 +59,12 @@ def main() -> None:
         run = folder / "runs" / name
         words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         resume = ["--resume"] if (run / "config.toml").exists() else []
-        command("unet", "train", folder / "config.toml", "--out", run, *words, *resume)
-        command("unet", "measure", run)
+        command("networks", "train", folder / "config.toml", "--out", run, *words, *resume)
+        command("networks", "measure", run)
         shutil.copy(run / "summary.json", summaries / f"{name}.json")
         shutil.copy(run / "manifest.json", summaries / f"{name}.manifest.json")
     kept = [summaries / f"{name_of(options.experiment, changes)}.json" for changes in RUNS[options.experiment]]
-    command("unet", "compare", *kept, "--out", folder / "comparison")
+    command("networks", "compare", *kept, "--out", folder / "comparison")
 
 
 if __name__ == "__main__":

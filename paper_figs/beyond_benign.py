@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import rfscore as rf
+from claims.frozen_noise import printed
 from paper_figs import diagram, finite, look, noises
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import listed, num
-from rfscore.validation.papers.frozen_noise import printed
+from rfscore.report.numbers import listed, num
 
 NAME = "beyond_benign"
 TITLE = "benign and malign overfitting: m noises per sample, ψ_n = 8, t = 0.1, ridge 10⁻³"

@@ -14,12 +14,12 @@ from paper_figs.cache import Arrays, kept
 from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
+from rfscore.finite import pool
 from rfscore.plotting import style
-from rfscore.reproduce import pool
+from rfscore.report.numbers import num, percent
 from rfscore.reproduce.analysis import bulk_names
 from rfscore.reproduce.figures import colour_of
 from rfscore.reproduce.runs import cuts, training_times
-from rfscore.reproduce.short import num, percent
 
 NAME = "beyond_bulks"
 TITLE = "contribution of each bulk to the losses, ψ_p = 64, ψ_n = 8, t = 0.01"
@@ -65,7 +65,7 @@ def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: np.ndarra
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            flow = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed)).gradient_flow()
+            flow = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed)).gradient_flow()
             parts = flow.mode_contributions(tau, np.searchsorted(cut, flow.eigenvalues))
             return {"train": np.asarray(parts.train), "test": np.asarray(parts.test)}
 

@@ -16,7 +16,7 @@ from paper_figs import diagram, finite, look, noises
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "beyond_double_descent"
 TITLE = "double descent in the number of features and in time, m frozen noises per sample"

@@ -13,7 +13,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import num
+from rfscore.report.numbers import num
 
 NAME = "beyond_next_order"
 TITLE = "the large-ψ laws: error and next order, ψ_p = 8 ψ_n, t = 0.01"

@@ -14,7 +14,7 @@ from paper_figs.beyond_stopping_ridge import DRAWS, PSI_N, PSI_P, RUNS_N, RUNS_T
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 from rfscore.validation.lab import slope
 
 NAME = "beyond_optima"

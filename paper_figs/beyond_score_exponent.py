@@ -14,7 +14,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "beyond_score_exponent"
 TITLE = "drift of the exponent of the lowest score error"

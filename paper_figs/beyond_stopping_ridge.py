@@ -15,7 +15,7 @@ from paper_figs.cache import Arrays, kept
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import num, percent
+from rfscore.report.numbers import num, percent
 
 NAME = "beyond_stopping_ridge"
 TITLE = "early stopping against a ridge, ψ_p = 32"

@@ -13,8 +13,8 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
+from rfscore.report.numbers import listed, num
 from rfscore.reproduce.runs import training_times
-from rfscore.reproduce.short import listed, num
 
 NAME = "beyond_tau_mem"
 TITLE = "local exponent of τ_mem in n, t = 0.01"

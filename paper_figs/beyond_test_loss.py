@@ -15,7 +15,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import listed, num, percent
+from rfscore.report.numbers import listed, num, percent
 
 NAME = "beyond_test_loss"
 TITLE = "test loss at every training time, ψ_p = 32, t = 0.1"

@@ -11,8 +11,7 @@ import rfscore as rf
 from paper_figs.cache import code_version, kept
 from paper_figs.job import Job
 
-_CODE = ("rfscore/theory/*.py", "rfscore/activations.py", "rfscore/coefficients.py", "rfscore/covariance.py",
-         "rfscore/problem.py", "paper_figs/diagram.py")  # fmt: skip
+_CODE = ("rfscore/theory/*.py", "rfscore/model/*.py", "paper_figs/diagram.py")
 
 
 def axis(low: float, high: float, count: int) -> Float[np.ndarray, " k"]:

@@ -15,7 +15,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import listed, num, percent, span
+from rfscore.report.numbers import listed, num, percent, span
 
 NAME = "fig05_losses"
 TITLE = "score error, losses and L_gen of the random-features model, ψ_p = 64, t = 0.1"

@@ -13,7 +13,7 @@ from paper_figs import look, samples, trained
 from paper_figs.job import Job, NotRun, Row
 from rfscore.memorization import wilson
 from rfscore.plotting import style
-from rfscore.reproduce.short import num, percent
+from rfscore.report.numbers import num, percent
 
 NAME = "fig06_samples"
 TITLE = "generated digits and faces before and after memorisation, and their distance to training images"

@@ -9,7 +9,7 @@ from paper_figs import look, trained
 from paper_figs.job import Job, Row
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "fig10_classes"
 TITLE = "class-conditional Gaussian mixture: memorised fraction"

@@ -13,7 +13,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "fig11_gap"
 TITLE = "L_gen of the random-features model at several t, ψ_p = 32"

@@ -13,7 +13,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce.short import listed, num, span
+from rfscore.report.numbers import listed, num, span
 
 NAME = "fig12_variance"
 TITLE = "losses of the random-features model for σ_x = 2 and 0.5, ψ_p = 64, t = 0.1"

@@ -14,7 +14,7 @@ from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import Points, style
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "fig13_score"
 TITLE = "lowest score error against ψ_n, ψ_p = 32, t = 0.01"

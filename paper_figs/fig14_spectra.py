@@ -8,7 +8,7 @@ from typing import Any
 import rfscore as rf
 from paper_figs import finite, spectra
 from paper_figs.job import Job, Row
-from rfscore.reproduce.short import listed, num, percent
+from rfscore.report.numbers import listed, num, percent
 
 NAME = "fig14_spectra"
 TITLE = "spectrum of U at ψ_p = 64, t = 0.01, for ψ_n = 8 and 32"

@@ -14,9 +14,9 @@ from paper_figs.cache import Arrays, kept
 from paper_figs.job import Job, Row
 from rfscore import observables as ob
 from rfscore import plotting
+from rfscore.finite import pool
 from rfscore.plotting import style
-from rfscore.reproduce import pool
-from rfscore.reproduce.short import listed, num
+from rfscore.report.numbers import listed, num
 
 NAME = "fig15_adam"
 TITLE = "losses of random-features networks trained by Adam, t = 0.01"
@@ -65,7 +65,7 @@ def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, steps: int) ->
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            network = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed))
+            network = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed))
             found = rfscore.finite.adam(network, steps, RATE, record=record)
             return {"train": np.asarray(found.train), "test": np.asarray(found.test)}
 

@@ -11,12 +11,12 @@ import rfscore as rf
 import rfscore.finite
 from paper_figs.cache import Arrays, code_version, kept
 from paper_figs.job import Job
+from rfscore.finite import pool
 from rfscore.plotting import Points
-from rfscore.reproduce import pool, runs
+from rfscore.reproduce import runs
 
 Array = np.ndarray
-_CODE = ("rfscore/finite/*.py", "rfscore/activations.py", "rfscore/coefficients.py", "rfscore/covariance.py",
-         "rfscore/problem.py")  # fmt: skip
+_CODE = ("rfscore/finite/*.py", "rfscore/model/*.py")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def losses(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: Float[Ar
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            found = rfscore.finite.draw(problem, d, stream(problem, d, seed)).gradient_flow().losses(tau)
+            found = rfscore.finite.draws(problem, d, stream(problem, d, seed)).gradient_flow().losses(tau)
             return {name: np.asarray(getattr(found, name)) for name in ("train", "test", "score_error")}
 
         inputs = {"problem": problem, "d": d, "seed": seed, "tau": tau}

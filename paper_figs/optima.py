@@ -16,8 +16,8 @@ from paper_figs import diagram, finite
 from paper_figs.cache import Arrays, code_version, kept
 from paper_figs.job import Job
 from rfscore.errors import SolveError
+from rfscore.finite import pool
 from rfscore.finite.flow import GradientFlow
-from rfscore.reproduce import pool
 
 Array = np.ndarray
 _TAU = np.geomspace(2e-2, 2e2, 25)  # times 1/Delta_t
@@ -86,7 +86,7 @@ def _grids(problem: rf.ScoreProblem) -> tuple[Array, Array]:
 
 def of_network(problem: rf.ScoreProblem, d: int, seed: int) -> tuple[float, float, float, float]:
     """The same four numbers of one finite network."""
-    flow = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed)).gradient_flow()
+    flow = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed)).gradient_flow()
 
     def stopped(tau: float) -> float:
         return float(flow.losses([tau]).test[0])

@@ -81,11 +81,11 @@ def make(folder: Path, steps: tuple[int, int], count: int, seed: int = 0) -> Pat
     import jax
 
     from rfscore.memorization import nearest
-    from rfscore.unet import checkpoint
-    from rfscore.unet.measure import generate
-    from rfscore.unet.network import new_network
-    from rfscore.unet.run import opened
-    from rfscore.unet.train import snapshot_path
+    from rfscore.networks import checkpoint
+    from rfscore.networks.measure import generate
+    from rfscore.networks.network import new_network
+    from rfscore.networks.run import opened
+    from rfscore.networks.train import snapshot_path
 
     config, data, folder = opened(folder)
     if data.train.ndim != 4:

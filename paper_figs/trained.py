@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from paper_figs import look
 from paper_figs.job import ROOT, NotRun
+from rfscore.networks.compare import Comparison, compare
+from rfscore.networks.summary import RunSummary
 from rfscore.plotting import networks, style
-from rfscore.unet.compare import Comparison, compare
-from rfscore.unet.summary import RunSummary
 
 #: Sizes n that have a colour of their own, the same in every figure.
 SIZES = tuple(2**k for k in range(4, 13))
@@ -131,7 +131,7 @@ def losses(ax: Axes, runs: Sequence[RunSummary], factor: Factor = lambda run: 1.
 
 
 def numbers(runs: Sequence[RunSummary], quality: str = "test_loss") -> dict[str, Any]:
-    """Times, exponents and collapse, read as `rfscore unet compare` reads them."""
+    """Times, exponents and collapse, read as `rfscore networks compare` reads them."""
     found: Comparison = compare(runs, quality=quality, prediction=False)
     times = {
         name: {"value": found.values(name), "interval": [x.times[name].interval for x in found.runs],

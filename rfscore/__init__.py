@@ -1,23 +1,22 @@
 """rfscore: why diffusion models generalise before they memorise, in a solvable model."""
 
 from rfscore import finite as finite
-from rfscore.activations import Activation as Activation
-from rfscore.coefficients import GaussianCoefficients as GaussianCoefficients
-from rfscore.coefficients import coefficients as coefficients
-from rfscore.covariance import Atoms as Atoms
-from rfscore.covariance import Covariance as Covariance
-from rfscore.covariance import Empirical as Empirical
-from rfscore.covariance import Isotropic as Isotropic
-from rfscore.covariance import PowerLaw as PowerLaw
-from rfscore.covariance import Uniform as Uniform
 from rfscore.errors import InputError as InputError
 from rfscore.errors import RfscoreError as RfscoreError
 from rfscore.errors import SolveError as SolveError
-from rfscore.problem import ScoreProblem as ScoreProblem
+from rfscore.model.activations import Activation as Activation
+from rfscore.model.equivalence import GaussianCoefficients as GaussianCoefficients
+from rfscore.model.equivalence import coefficients as coefficients
+from rfscore.model.population import Atoms as Atoms
+from rfscore.model.population import Covariance as Covariance
+from rfscore.model.population import Empirical as Empirical
+from rfscore.model.population import Isotropic as Isotropic
+from rfscore.model.population import PowerLaw as PowerLaw
+from rfscore.model.population import Uniform as Uniform
+from rfscore.model.problem import ScoreProblem as ScoreProblem
 from rfscore.results import LossCurves as LossCurves
 from rfscore.theory.bulks import BulkCurves as BulkCurves
 from rfscore.theory.bulks import bulk_curves as bulk_curves
-from rfscore.theory.curves import loss_curves as loss_curves
 from rfscore.theory.decomposition import Decomposition as Decomposition
 from rfscore.theory.decomposition import decomposition as decomposition
 from rfscore.theory.descent import descent_curves as descent_curves
@@ -25,6 +24,7 @@ from rfscore.theory.descent import largest_step as largest_step
 from rfscore.theory.limits import LargePsiLaw as LargePsiLaw
 from rfscore.theory.limits import large_psi_law as large_psi_law
 from rfscore.theory.limits import large_psi_train_loss as large_psi_train_loss
+from rfscore.theory.losses import loss_curves as loss_curves
 from rfscore.theory.resolvent import Resolvent as Resolvent
 from rfscore.theory.resolvent import resolvent as resolvent
 from rfscore.theory.spectrum import Spectrum as Spectrum

@@ -34,7 +34,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import rfscore as rf
-from rfscore.problem import PSI_RANGE, T_RANGE
+from rfscore.model.problem import PSI_RANGE, T_RANGE
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -18,9 +18,9 @@ CHECKED = [
     "rfscore.theory.contour",
     "rfscore.theory.gaps",
     "rfscore.theory.real_curve",
-    "rfscore.unet.mixture",
-    "rfscore.unet.mlp",
-    "rfscore.unet.unet",
+    "rfscore.networks.mixture",
+    "rfscore.networks.mlp",
+    "rfscore.networks.unet",
 ]
 
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")

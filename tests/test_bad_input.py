@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
-from rfscore.activations import register
+from rfscore.model.activations import register
 
 NAN, INF = float("nan"), float("inf")
 OK = {"psi_n": 2.0, "psi_p": 8.0, "t": 0.1}
@@ -167,7 +167,7 @@ def test_point_on_the_atom_is_refused_and_says_where() -> None:
 
 
 def test_list_of_names_is_what_the_message_offers() -> None:
-    from rfscore.activations import names
+    from rfscore.model.activations import names
 
     with pytest.raises(rf.InputError) as refused:
         problem(activation="swish")

@@ -43,16 +43,16 @@ app = typer.Typer(
     "matching (Bonnaire et al. 2025). Theory at infinite size, exact training at finite size, and both side by side.",
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-app.add_typer(networks.app, name="unet")
+app.add_typer(networks.app, name="networks")
 
 
 def _problem(
     psi_n: float, psi_p: float, t: float, covariance: str, activation: str, noise_draws: float, ridge: float
 ) -> rf.ScoreProblem:
     import rfscore as rf
-    from rfscore.cli import parse
+    from rfscore.model import text
 
-    rho = parse.covariance(covariance)
+    rho = text.covariance(covariance)
     return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
 
 
@@ -216,7 +216,7 @@ def _times_picture(problem: rf.ScoreProblem) -> Any:
 
     import rfscore as rf
     from rfscore import plotting
-    from rfscore.problem import PSI_RANGE
+    from rfscore.model.problem import PSI_RANGE
 
     psi_n = np.clip(float(problem.psi_n) * 2.0 ** np.arange(-2.0, 2.5, 0.5), *PSI_RANGE)
     around = [eqx.tree_at(lambda q: q.psi_n, problem, float(v)) for v in np.unique(psi_n)]

@@ -1,4 +1,4 @@
-"""`rfscore unet`: train, measure, sample and compare the networks of the paper."""
+"""`rfscore networks`: train, measure, sample and compare the networks of the paper."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _keep_compiled() -> None:
     """Compiled programs are kept beside the prepared images: a U-Net takes half a minute to compile."""
     import jax
 
-    from rfscore.unet.data import cache_folder
+    from rfscore.networks.data import cache_folder
 
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
 
@@ -48,8 +48,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in its folder.")] = False,
 ) -> None:
     """Train a denoiser by DDPM noise prediction; kill it at any moment and --resume gives the same bits."""
-    from rfscore.unet import config as configs
-    from rfscore.unet import run
+    from rfscore.networks import config as configs
+    from rfscore.networks import run
 
     chosen = configs.read(config, changes or [])
     _keep_compiled()
@@ -60,14 +60,14 @@ def train(
             bar.update(task, completed=step, description=f"loss {loss:.4f}, {pace:.3g} steps/s")
 
         run.train(chosen, out, report, resume=resume)
-    print(f"trained: {out}; next: rfscore unet measure {out}")
+    print(f"trained: {out}; next: rfscore networks measure {out}")
 
 
 @app.command()
 def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)]) -> None:
     """Measure every snapshot: losses at fixed t, samples, memorised fraction, quality; what is measured is kept."""
-    from rfscore.unet.measure import measure_run
-    from rfscore.unet.run import opened
+    from rfscore.networks.measure import measure_run
+    from rfscore.networks.run import opened
 
     _keep_compiled()
     for folder in runs:
@@ -91,7 +91,7 @@ def sample(
     out: Annotated[Path | None, typer.Option("--out", help="PNG (images) or .npy file [default: in RUN].")] = None,
 ) -> None:
     """Generate points from a snapshot; for images a picture, each above its nearest training image."""
-    from rfscore.unet.samples import sample_run
+    from rfscore.networks.samples import sample_run
 
     _keep_compiled()
     print(f"written: {sample_run(run, count, step, seed, out)}")
@@ -108,8 +108,8 @@ def compare(
 ) -> None:
     """tau_gen, tau_mem and their scaling with n and W, collapse in tau/n, and the random-features theory beside it."""
     from rfscore.cli import show
-    from rfscore.unet import compare as comparing
-    from rfscore.unet.report import compare_runs
+    from rfscore.networks import compare as comparing
+    from rfscore.networks.report import compare_runs
 
     found = compare_runs(runs, out, quality=quality, threshold=threshold, prediction=prediction)
     if as_json:

@@ -1,7 +1,7 @@
 """The exact model at finite size: one drawn instance, trained exactly. Pure NumPy, float64."""
 
-from rfscore.finite.draw import draw as draw
-from rfscore.finite.draw import from_arrays as from_arrays
+from rfscore.finite.draws import draw as draw
+from rfscore.finite.draws import from_arrays as from_arrays
 from rfscore.finite.equivalent import EquivalentInstance as EquivalentInstance
 from rfscore.finite.flow import GradientFlow as GradientFlow
 from rfscore.finite.flow import ModeContributions as ModeContributions

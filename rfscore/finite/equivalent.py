@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
-from rfscore.coefficients import GaussianCoefficients
 from rfscore.finite.instance import Instance
 from rfscore.finite.modes import Modes, clip_roundoff
+from rfscore.model.equivalence import GaussianCoefficients
 
 Array = np.ndarray
 

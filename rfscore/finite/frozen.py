@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
-from rfscore.coefficients import GaussianCoefficients
 from rfscore.finite import equivalent
 from rfscore.finite.instance import Instance
 from rfscore.finite.modes import DenseModes, Modes
+from rfscore.model.equivalence import GaussianCoefficients
 
 Array = np.ndarray
 Blocks = Iterator[tuple[Float[Array, "p k"], Float[Array, "d k"]]]

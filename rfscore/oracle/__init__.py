@@ -12,9 +12,9 @@ from rfscore.oracle._types import Number as Number
 from rfscore.oracle._types import OnePoint as OnePoint
 from rfscore.oracle.check import Report as Report
 from rfscore.oracle.check import check as check
-from rfscore.oracle.coefficients import Coefficients as Coefficients
-from rfscore.oracle.coefficients import coefficients as coefficients
 from rfscore.oracle.curves import losses as losses
+from rfscore.oracle.equivalence import Coefficients as Coefficients
+from rfscore.oracle.equivalence import coefficients as coefficients
 from rfscore.oracle.kernel import kernel as kernel
 from rfscore.oracle.onepoint import density as density
 from rfscore.oracle.onepoint import resolvent as resolvent

@@ -15,12 +15,12 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import bad
+from rfscore.model.problem import ScoreProblem
 from rfscore.oracle import frozen
 from rfscore.oracle._types import GUARD, Losses
-from rfscore.oracle.coefficients import Model, model
+from rfscore.oracle.equivalence import Model, model
 from rfscore.oracle.kernel import corner, feature_trace, population_coupling, prepare
 from rfscore.oracle.onepoint import solve
-from rfscore.problem import ScoreProblem
 
 
 def talbot(time: Any, count: int) -> list[tuple[Any, Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import SolveError
-from rfscore.oracle.coefficients import Model
+from rfscore.oracle.equivalence import Model
 
 
 @dataclass(frozen=True, repr=False, slots=True)  # mpmath calls repr on what it does not know

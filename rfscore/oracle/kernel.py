@@ -11,11 +11,11 @@ from typing import Any
 
 from mpmath import mp
 
+from rfscore.model.problem import ScoreProblem
 from rfscore.oracle import frozen
 from rfscore.oracle._types import Number, verified
-from rfscore.oracle.coefficients import Model, model
+from rfscore.oracle.equivalence import Model, model
 from rfscore.oracle.onepoint import number, solve, traces
-from rfscore.problem import ScoreProblem
 
 
 def population_coupling(m: Model) -> tuple[Any, Any, Any]:

@@ -16,10 +16,10 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import SolveError
+from rfscore.model.problem import ScoreProblem
 from rfscore.oracle import frozen
 from rfscore.oracle._types import GUARD, Number, OnePoint
-from rfscore.oracle.coefficients import Model, model
-from rfscore.problem import ScoreProblem
+from rfscore.oracle.equivalence import Model, model
 
 
 def system(m: Model, z: Any, w: Any, delta: Any) -> tuple[list[Any], list[list[Any]]]:

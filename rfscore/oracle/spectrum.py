@@ -19,10 +19,10 @@ from typing import Any
 from mpmath import mp
 
 from rfscore.errors import SolveError
+from rfscore.model.problem import ScoreProblem
 from rfscore.oracle._types import GUARD, Edges, Number
-from rfscore.oracle.coefficients import Model, averaged_noise, model
+from rfscore.oracle.equivalence import Model, averaged_noise, model
 from rfscore.oracle.onepoint import solve
-from rfscore.problem import ScoreProblem
 
 #: Scan points per interval of kappa between two poles; a total is kept for populations of many atoms.
 _POINTS, _TOTAL = 240, 3000

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rfscore import plotting
 from rfscore.output import RunFolder
-from rfscore.reproduce import analysis, figures, laws, page, real, report, runs
+from rfscore.report import page
+from rfscore.reproduce import analysis, figures, laws, real, report, runs
 from rfscore.reproduce.config import Plan
 
 #: (stage, units done, units in total); units are seconds of one core, roughly.

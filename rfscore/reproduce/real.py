@@ -11,8 +11,7 @@ import rfscore as rf
 import rfscore.finite
 from rfscore.data import CovarianceSpectrum, ImageData, covariance_eigenvalues, load_images, split, standardise
 from rfscore.errors import bad
-from rfscore.finite import GradientFlow
-from rfscore.reproduce import pool
+from rfscore.finite import GradientFlow, pool
 from rfscore.reproduce.config import Plan
 from rfscore.reproduce.runs import Progress, cost, seed_of, training_times
 
@@ -105,7 +104,7 @@ def compare(plan: Plan, data: ImageData, chosen: _Sizes, progress: Progress) -> 
     def one(key: tuple[int, int]) -> tuple[Array, ...]:
         i, k = key
         images = on_images(i, k)
-        gaussian = rfscore.finite.draw(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
+        gaussian = rfscore.finite.draws(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
         pair = [flow.losses(tau) for flow in (images, gaussian)]
         lam = (images.eigenvalues, gaussian.eigenvalues) if k == 0 else (np.empty(0), np.empty(0))
         return *(y for c in pair for y in (c.train, c.test)), *lam

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture
 from rfscore.reproduce import tables, words
 from rfscore.reproduce.analysis import Numbers
 from rfscore.reproduce.config import Plan
-from rfscore.reproduce.page import Block, Bullets, Heading, Paragraph, Picture
 from rfscore.reproduce.real import RealResult
 from rfscore.reproduce.runs import CurveResult, SpectrumResult
 

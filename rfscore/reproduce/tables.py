@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rfscore.report.numbers import num, percent, spread
+from rfscore.report.page import Table
 from rfscore.reproduce.analysis import BulkShare, Distance, Numbers
 from rfscore.reproduce.config import CurveCase, Plan, SpectrumCase
-from rfscore.reproduce.page import Table
-from rfscore.reproduce.short import num, percent, spread
 
 
 def sizes(plan: Plan, seconds: float) -> Table:

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from rfscore.observables import local_slopes
+from rfscore.report.numbers import listed, num, percent, span
+from rfscore.report.page import Bullets
 from rfscore.reproduce.analysis import Atom, BulkShare, Distance, Numbers, Times
 from rfscore.reproduce.config import Plan
 from rfscore.reproduce.laws import NEAR_ONE
-from rfscore.reproduce.page import Bullets
 from rfscore.reproduce.real import RealResult
 from rfscore.reproduce.runs import SpectrumResult
-from rfscore.reproduce.short import listed, num, percent, span
 
 
 def agreement(plan: Plan, numbers: Numbers) -> str:

@@ -16,11 +16,11 @@ def evaluate(point: Point, shared: Mapping[str, Any], folder: Path) -> Outcome:
     """Train (or go on training), measure every snapshot, and read the times off the curves.
 
     train_inf and test_inf are the losses at the last step; a loss is measured over noise draws, see
-    `rfscore.unet.measure`.
+    `rfscore.networks.measure`.
     """
-    from rfscore.unet import data, run
-    from rfscore.unet.measure import measure_run
-    from rfscore.unet.readings import read_times
+    from rfscore.networks import data, run
+    from rfscore.networks.measure import measure_run
+    from rfscore.networks.readings import read_times
 
     config = network_config(shared, point)
     run.train(config, folder, lambda *_: None, resume=(folder / run.CONFIG).exists())

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rfscore.errors import InputError, bad
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.sweeps import axes as axis
 from rfscore.sweeps.axes import Value
 
@@ -173,7 +173,7 @@ def read(path: str | PathLike[str]) -> Sweep:
 
 def problem(point: Point) -> ScoreProblem:
     """The ScoreProblem of a point."""
-    from rfscore.cli.parse import covariance
+    from rfscore.model.text import covariance
 
     rho = covariance(str(point["covariance"]))
     if "sigma_x" in point:
@@ -184,7 +184,7 @@ def problem(point: Point) -> ScoreProblem:
 
 def network_config(shared: Mapping[str, Any], point: Point) -> Any:
     """The RunConfig of a point: the shared tables with the point's settings over them."""
-    from rfscore.unet import config
+    from rfscore.networks import config
 
     plain = {key: dict(value) if isinstance(value, Mapping) else value for key, value in shared.items()}
     for name, value in point.items():

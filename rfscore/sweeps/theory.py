@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import rfscore as rf
-from rfscore.problem import ScoreProblem
-from rfscore.sweeps import stopping as st
+from rfscore.model.problem import ScoreProblem
 from rfscore.sweeps.outcome import Outcome, failed, found
 from rfscore.theory import calculus, contour
 from rfscore.theory import resolvent as rs
-from rfscore.theory.curves import _curves, noise_floor
+from rfscore.theory import stopping as st
 from rfscore.theory.equivalent import equivalent
+from rfscore.theory.losses import _curves, noise_floor
 from rfscore.theory.timescales import NO_EDGE
 
 #: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
@@ -53,7 +53,7 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
     """What theory says of each problem.
 
     The same numbers as `rf.loss_curves` (to 1e-11) and `rf.timescales`; best stopping from its own contours, see
-    `rfscore.sweeps.stopping`. A problem that cannot be solved fails alone.
+    `rfscore.theory.stopping`. A problem that cannot be solved fails alone.
 
     Args:
         problems: any number of problems.

@@ -12,11 +12,11 @@ from jaxtyping import Array, Complex, Float
 
 from rfscore._precision import float64
 from rfscore.errors import SolveError
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.theory import calculus, contour, targets
 from rfscore.theory import resolvent as rs
-from rfscore.theory.curves import loss_curves
 from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.losses import loss_curves
 from rfscore.theory.spectrum import spectrum
 
 

@@ -21,12 +21,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.theory import calculus, contour, replicas, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
-from rfscore.theory.curves import weight_decay
 from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.losses import weight_decay
 
 
 class Decomposition(eqx.Module):

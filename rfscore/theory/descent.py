@@ -19,13 +19,13 @@ from scipy import optimize
 
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, bad
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.results import LossCurves
 from rfscore.theory import calculus, targets
 from rfscore.theory import one_point as op
-from rfscore.theory.curves import noise_floor
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.every_step import at_every_step, at_steps, solved
+from rfscore.theory.losses import noise_floor
 from rfscore.theory.spectrum import Spectrum, spectrum
 from rfscore.theory.step_contours import Descent, StepContours, on
 from rfscore.theory.step_noise import GradientNoise, Kernels, fluctuating, growth, kernels

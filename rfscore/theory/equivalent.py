@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rfscore._precision import is_traced
-from rfscore.coefficients import coefficients
-from rfscore.problem import ScoreProblem
+from rfscore.model.equivalence import coefficients
+from rfscore.model.problem import ScoreProblem
 
 
 class Equivalent(eqx.Module):

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rfscore._precision import float64, is_traced
-from rfscore.coefficients import coefficients
 from rfscore.errors import bad
-from rfscore.problem import ScoreProblem
+from rfscore.model.equivalence import coefficients
+from rfscore.model.problem import ScoreProblem
 
 
 class LargePsiLaw(eqx.Module):

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError, bad
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 

@@ -19,7 +19,7 @@ from scipy import optimize
 
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, SolveError, bad
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent

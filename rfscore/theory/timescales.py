@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError
-from rfscore.problem import ScoreProblem
+from rfscore.model.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.gaps import Edge, Gap, fraction_below, gaps

@@ -12,10 +12,10 @@ from rfscore._plain import to_json
 from rfscore.errors import InputError
 from rfscore.output import write_bytes
 from rfscore.validation.evidence import Verdict
-from rfscore.validation.paper import all_papers
+from rfscore.validation.paper import FOLDER, all_papers
 from rfscore.validation.runner import Result
 
-FILE = Path(__file__).with_name("expectations.json")
+FILE = FOLDER / "expectations.json"
 Accepted = Mapping[str, Mapping[str, Verdict]]
 
 

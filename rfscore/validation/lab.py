@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 import rfscore as rf
 import rfscore.finite
-from rfscore.unet.summary import RunSummary
+from rfscore.networks.summary import RunSummary
 from rfscore.validation.evidence import Comparison, Form, NotTestable, near
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Lab:
         """Network number `index` of a problem at dimension d."""
 
         def work() -> Draw:
-            flow = rfscore.finite.draw(problem, d, self.rng(d, index), features).gradient_flow()
+            flow = rfscore.finite.draws(problem, d, self.rng(d, index), features).gradient_flow()
             curves = flow.losses(TAU)
             return Draw(np.sort(flow.eigenvalues), curves.train, curves.test, curves.score_error)
 

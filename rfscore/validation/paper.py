@@ -1,8 +1,9 @@
-"""Papers as data: a folder with claims.toml, and modules with one small function per claim."""
+"""Papers as data: in a folder outside the package, claims.toml and modules with one small function per claim."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from rfscore.validation.evidence import Comparison
 if TYPE_CHECKING:
     from rfscore.validation.lab import Lab
 
-FOLDER = Path(__file__).parent / "papers"
+#: The claims of this repository; relative, because an installed package has none.
+FOLDER = Path("claims")
 Check = Callable[["Lab"], Sequence[Comparison]]
 
 
@@ -66,11 +68,14 @@ class Paper:
     def function(self, claim: Claim) -> Check:
         """The check behind a claim."""
         module, _, name = claim.check.partition(":")
-        return getattr(importlib.import_module(f"rfscore.validation.papers.{self.name}.{module}"), name)
+        root = str(FOLDER.resolve().parent)
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        return getattr(importlib.import_module(f"{FOLDER.name}.{self.name}.{module}"), name)
 
     def file(self, claim: Claim) -> str:
         """Where that function stands."""
-        return f"rfscore/validation/papers/{self.name}/{claim.check.partition(':')[0]}.py"
+        return f"claims/{self.name}/{claim.check.partition(':')[0]}.py"
 
 
 def _claim(name: str, row: dict[str, Any]) -> Claim:

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from rfscore.output import RunFolder
-from rfscore.reproduce import page
+from rfscore.report import page
 from rfscore.validation import expectations, style, words
 from rfscore.validation.lab import ROOT, Lab
 from rfscore.validation.paper import Claim, Paper, all_papers

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rfscore.errors import RfscoreError
-from rfscore.reproduce import pool
+from rfscore.finite import pool
 from rfscore.validation.evidence import Comparison, NotTestable, Verdict, judge
 from rfscore.validation.lab import Lab
 from rfscore.validation.paper import Claim, Paper

@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from rfscore.reproduce.page import Block, Fragment, Paragraph, inline
+from rfscore.report.page import Block, Fragment, Paragraph, inline
 from rfscore.validation.evidence import Comparison, Verdict
 from rfscore.validation.expectations import Change, counts
 from rfscore.validation.paper import Paper, all_papers

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rfscore._provenance import git_state, versions
-from rfscore.reproduce.short import num
+from rfscore.report.numbers import num
 from rfscore.validation.evidence import Comparison
 
 if TYPE_CHECKING:

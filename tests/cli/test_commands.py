@@ -77,18 +77,18 @@ def test_out_without_plot_writes_numbers_only(tmp_path, capsys):
     ],
 )
 def test_a_covariance_is_read_from_its_short_form(text, values, weights, tmp_path):
-    from rfscore.cli import parse
+    from rfscore.model import text as spelled
 
     np.save(tmp_path / "eigs.npy", np.array([1.0, 3.0]))
-    nodes, found = parse.covariance(text).quadrature()
+    nodes, found = spelled.covariance(text).quadrature()
     assert list(nodes) == values and list(found) == weights
 
 
 def test_long_spectra_are_read_from_their_short_forms():
-    from rfscore.cli import parse
+    from rfscore.model import text as spelled
 
-    assert parse.covariance("powerlaw:1.5,32").condition == pytest.approx(32**1.5)
-    assert parse.covariance("uniform:0.5,1.5").variance == pytest.approx(1.0)
+    assert spelled.covariance("powerlaw:1.5,32").condition == pytest.approx(32**1.5)
+    assert spelled.covariance("uniform:0.5,1.5").variance == pytest.approx(1.0)
 
 
 BAD = {

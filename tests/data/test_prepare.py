@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfscore.covariance import MAX_CONDITION, Empirical
 from rfscore.data import covariance_eigenvalues, load_images, split, standardise
 from rfscore.data.prepare import CONDITION
 from rfscore.errors import InputError
+from rfscore.model.population import MAX_CONDITION, Empirical
 
 RNG = np.random.default_rng(11)
 ROWS = 3.0 + RNG.standard_normal((40, 6)) * np.array([1.0, 2.0, 0.5, 3.0, 1.0, 0.1])

@@ -10,7 +10,7 @@ from mpmath import mp
 
 import rfscore as rf
 from rfscore import oracle
-from rfscore.oracle.coefficients import model
+from rfscore.oracle.equivalence import model
 from rfscore.oracle.kernel import feature_trace, population_coupling
 from rfscore.oracle.onepoint import solve
 

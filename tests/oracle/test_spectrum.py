@@ -11,7 +11,7 @@ from mpmath import mp
 
 import rfscore as rf
 from rfscore import oracle
-from rfscore.oracle.coefficients import Model
+from rfscore.oracle.equivalence import Model
 from rfscore.oracle.onepoint import solve
 from rfscore.oracle.spectrum import stationary
 

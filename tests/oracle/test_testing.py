@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rfscore as rf
 from rfscore import oracle, testing
-from rfscore.problem import PSI_RANGE, T_RANGE
+from rfscore.model.problem import PSI_RANGE, T_RANGE
 
 PROBLEM = rf.ScoreProblem(2, 8, 0.1, rf.Atoms([0.5, 1.5]), activation="erf")
 POINTS = np.array([-0.3 + 0j, 0.2 + 0.1j, 3 + 2j, 0.02 + 0.001j])

@@ -1,6 +1,6 @@
 """Slow twins of the theory: the same numbers by other routes, sharing no code with rfscore.theory.
 
-The coefficients are taken from rfscore.coefficients (tested on their own), everything after them is done again: by
+The coefficients are taken from rfscore.model.equivalence (tested on their own), everything after them is done again: by
 damped iteration, by iterating 2x2 matrices, by a polynomial in q, by closed contours, by drawing matrices.
 """
 

@@ -1,4 +1,4 @@
-"""The published U-Net in eager PyTorch, written from the paper (SM A) and its table of layers: twin of `rfscore.unet`.
+"""The published U-Net in eager PyTorch, written from the paper (SM A) and its table of layers: the twin of ours.
 
 Whole batches, `nn.MultiheadAttention` and a stored table of times, as in the released code. Attributes have the names
 of the JAX network, which is all that `copy_weights` relies on. Imported only where torch is installed.

@@ -10,7 +10,9 @@ import xarray as xr
 
 import rfscore as rf
 from rfscore.errors import InputError
-from rfscore.reproduce import PRESETS, analysis, laws, page, pool, real, reproduce, runs, short
+from rfscore.finite import pool
+from rfscore.report import numbers, page
+from rfscore.reproduce import PRESETS, analysis, laws, real, reproduce, runs
 
 SMALL = replace(
     PRESETS["tiny"],
@@ -126,12 +128,12 @@ def test_the_range_of_proportionality_is_the_longest_stretch_near_one():
      (2.5e-7, "2.50·10^-7"), (np.inf, "∞"), (np.nan, "–")],
 )  # fmt: skip
 def test_numbers_are_short(value, text):
-    assert short.num(value) == text
+    assert numbers.num(value) == text
 
 
 def test_runs_without_a_time_are_counted_not_hidden():
-    assert short.spread(np.array([1.0, 3.0, np.nan])) == "2.00 ± 1.0 (2 of 3 runs)"
-    assert short.spread(np.array([np.nan])) == "none"
+    assert numbers.spread(np.array([1.0, 3.0, np.nan])) == "2.00 ± 1.0 (2 of 3 runs)"
+    assert numbers.spread(np.array([np.nan])) == "none"
 
 
 def test_html_escapes_text_and_sets_subscripts():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rfscore.networks.summary import RunSummary
 from rfscore.sweeps import Store, Sweep, run
-from rfscore.unet.summary import RunSummary
 
 SHARED = {
     "data": {"source": "mixture", "test": 64},

@@ -7,7 +7,8 @@ import pytest
 from scipy import optimize
 
 import rfscore as rf
-from rfscore.sweeps import stopping, theory
+from rfscore.sweeps import theory
+from rfscore.theory import stopping
 
 TAU = (0.0, 1e2, 1e4, np.inf)
 #: p > n, p < n, p = n, a large t: asymmetric on purpose.

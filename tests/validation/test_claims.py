@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from claims.bonnaire2025 import misprints, phases, scalings
+from claims.neighbours import double_descent
 from rfscore.errors import InputError
-from rfscore.unet.summary import RunSummary
+from rfscore.networks.summary import RunSummary
 from rfscore.validation import NotTestable, Verdict, all_papers, expectations, judge, validate
 from rfscore.validation.lab import Lab
 from rfscore.validation.paper import chosen
-from rfscore.validation.papers.bonnaire2025 import misprints, phases, scalings
-from rfscore.validation.papers.neighbours import double_descent
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = [(p, c) for p in all_papers() for c in p.claims]

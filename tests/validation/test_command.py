@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rfscore.cli import main
-from rfscore.reproduce.page import inline
+from rfscore.report.page import inline
 from rfscore.validation import Verdict, expectations
 
 ONLY = ["--only", "mehler-sum", "--only", "schedule", "--only", "coefficients", "--only", "other-thresholds"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from claims.frozen_noise import gram, losses, peaks, printed
 from rfscore.errors import SolveError
 from rfscore.validation import Verdict, all_papers, judge
 from rfscore.validation.lab import Lab
-from rfscore.validation.papers.frozen_noise import gram, losses, peaks, printed
 
 
 def test_there_are_ten_claims_or_more_and_most_look_at_networks_or_matrices() -> None:

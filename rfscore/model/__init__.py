@@ -1,0 +1,1 @@
+"""What is studied, as values: no solver, no random numbers."""

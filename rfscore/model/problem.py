@@ -1,0 +1,134 @@
+r"""ScoreProblem: the one object that theory, finite size, commands and sweeps take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from rfscore._precision import is_traced
+from rfscore.errors import InputError, bad
+from rfscore.model.activations import Activation, as_activation
+from rfscore.model.population import MAX_CONDITION, Covariance, Isotropic
+
+#: Ranges inside which every number is tested; outside them the constructor refuses.
+PSI_RANGE = (0.02, 1e4)
+T_RANGE = (1e-4, 5.0)
+RIDGE_RANGE = (1e-12, 1e6)
+MAX_DRAWS = 10**15  # every whole number up to it is a float
+
+
+def _in_range(name: str, value: Any, low: float, high: float) -> Any:
+    if is_traced(value):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise bad(name, value, f"a number in [{low:g}, {high:g}]") from error
+    if not low <= number <= high:  # also false for NaN
+        raise bad(name, number, f"a number in [{low:g}, {high:g}]", "outside it nothing is tested")
+    return number
+
+
+def noise_draws_in_range(value: Any) -> float:
+    """m as a float: a whole number >= 1, or inf."""
+    admissible = f"a whole number in [1, {MAX_DRAWS:.0e}], or inf for the exact average over the noise"
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise bad("noise_draws", value, admissible) from error
+    if number != np.inf and not (1 <= number <= MAX_DRAWS and number == np.floor(number)):  # also refuses NaN
+        raise bad("noise_draws", value, admissible)
+    return number
+
+
+def ridge_in_range(value: Any) -> Any:
+    """ridge as a float: 0, or a number in RIDGE_RANGE."""
+    none = not is_traced(value) and isinstance(value, (int, float, np.number)) and value == 0
+    return 0.0 if none else _in_range("ridge", value, *RIDGE_RANGE)
+
+
+class ScoreProblem(eqx.Module):
+    r"""The random-features score model in the limit d -> infinity (Bonnaire et al. 2025, Eqs 7-11).
+
+    The score is s_A(x) = (A/sqrt p) sigma(W x/sqrt d), W frozen with i.i.d. N(0, 1) entries, A trained from 0 by
+    gradient flow on n Gaussian samples noised to the diffusion time t: each with m frozen draws of the noise, or with
+    the noise averaged exactly (m = inf, the paper's model). A ridge adds Delta_t ridge |A|^2/(p d) to the loss that is
+    descended (Urfin et al. 2026), so that training sees U + ridge I: spectra, resolvents and times are those of
+    U + ridge I, and the reported training loss is the loss itself, without that penalty.
+
+    Args:
+        psi_n: n/d, samples per dimension, in [0.02, 1e4].
+        psi_p: p/d, features per dimension, in [0.02, 1e4].
+        t: diffusion time of the Ornstein-Uhlenbeck process, in [1e-4, 5]; Delta_t = 1 - exp(-2t).
+        covariance: population spectrum of the data; a number is taken as Isotropic(number).
+        activation: name, `Activation` or callable sigma with E sigma(Gamma_t z) = 0.
+        noise_draws: m, noises drawn once per sample and kept: a whole number >= 1, or inf.
+        ridge: weight decay, 0 or in [1e-12, 1e6], in units of the eigenvalues of U.
+
+    Raises:
+        InputError: a value outside its range, with the range and the remedy.
+
+    Example:
+        >>> import rfscore as rf
+        >>> problem = rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01)
+        >>> print(f"{problem.delta:.8f}")
+        0.01980133
+    """
+
+    psi_n: Any = eqx.field(converter=lambda v: _in_range("psi_n", v, *PSI_RANGE))
+    psi_p: Any = eqx.field(converter=lambda v: _in_range("psi_p", v, *PSI_RANGE))
+    t: Any = eqx.field(converter=lambda v: _in_range("t", v, *T_RANGE))
+    covariance: Covariance
+    activation: Activation = eqx.field(static=True)
+    noise_draws: float = eqx.field(static=True, converter=noise_draws_in_range)
+    ridge: Any = eqx.field(converter=ridge_in_range)
+
+    def __init__(
+        self,
+        psi_n: Any,
+        psi_p: Any,
+        t: Any,
+        covariance: Covariance | float = Isotropic(1.0),  # noqa: B008 (frozen)
+        activation: str | Activation | Callable = "tanh",
+        *,
+        noise_draws: float = np.inf,
+        ridge: Any = 0.0,
+    ) -> None:
+        self.psi_n, self.psi_p, self.t = psi_n, psi_p, t
+        self.noise_draws, self.ridge = noise_draws, ridge
+        self.covariance = covariance if isinstance(covariance, Covariance) else Isotropic(covariance)
+        self.activation = as_activation(activation)
+
+    def __check_init__(self) -> None:
+        if not is_traced(self.covariance) and self.covariance.condition > MAX_CONDITION * (1 + 1e-9):
+            raise InputError(
+                f"condition number of Sigma = {self.covariance.condition:.3g}: expected at most {MAX_CONDITION:g}; "
+                "drop the directions of negligible variance, or set them to exactly 0"
+            )
+
+    @property
+    def delta(self) -> Any:
+        """Delta_t = 1 - exp(-2t), the noise variance."""
+        return -(jnp if is_traced(self.t) else np).expm1(-2.0 * self.t)
+
+    @property
+    def gamma2(self) -> Any:
+        """Gamma_t^2 = exp(-2t) sigma_x^2 + Delta_t, the variance of one noised coordinate."""
+        xp = jnp if is_traced(self.t) else np
+        return xp.exp(-2.0 * self.t) * self.covariance.variance + self.delta
+
+    def population(self) -> tuple[Any, Any]:
+        """Nodes and weights of rho_Sigma, fine enough for this problem's spectral resolution.
+
+        The spectrum of U smears eigenvalues of Sigma over a relative width of order 1/sqrt(min(psi_n, psi_p)); a
+        continuous rho_Sigma needs nodes denser than that by a factor of about five for twelve digits.
+        """
+        if is_traced(self.psi_n, self.psi_p, self.covariance):
+            return self.covariance.quadrature()
+        narrowest = np.sqrt(max(1.0, min(self.psi_n, self.psi_p)))
+        count = int(min(8000, max(64, np.ceil(8.0 * narrowest * np.log(self.covariance.condition + 1e-12)))))
+        return self.covariance.quadrature(count)

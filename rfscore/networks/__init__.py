@@ -1,0 +1,7 @@
+"""The companion module: the paper's denoisers, trained and measured so that they can be held against the theory."""
+
+from rfscore.networks.config import RunConfig as RunConfig
+from rfscore.networks.mlp import ResidualMLP as ResidualMLP
+from rfscore.networks.network import parameter_count as parameter_count
+from rfscore.networks.summary import RunSummary as RunSummary
+from rfscore.networks.unet import UNet as UNet

@@ -1,0 +1,168 @@
+"""Results of the paper's released code (text files of f_mem and FID) read as run summaries.
+
+The layout assumed is the one their `compute_fmem.py` and `compute_FID.py` write, in a folder per model called
+DATASET{size}_{n}_{W}_{optimiser}_{batch}_{rate}_index{i}:
+
+* `Memorization/fraction_memorized.txt`: training step, f_mem **in percent**, its standard error, and the 2.5 and 97.5
+  percentiles; tab-separated, no header;
+* `FID/FID_k.txt`, k = 1 ... 5, one file per set of test images: training step and FID, -1 where it failed.
+
+Commas instead of white space, comments after '#', missing last columns, and files lying directly in the folder are
+accepted as well.
+"""
+
+from __future__ import annotations
+
+import re
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from rfscore.errors import InputError, bad
+from rfscore.networks.summary import RunSummary
+
+F_MEM = "fraction_memorized.txt"
+_FOLDER = re.compile(r"(?P<n>\d+)_(?P<W>\d+)$|[A-Za-z]+\d+_(?P<n2>\d+)_(?P<W2>\d+)_[A-Za-z_]+_\d+_\d*\.?\d+")
+_MARKED = {"n": re.compile(r"(?:^|_)n=?(\d+)(?=_|$)"), "W": re.compile(r"(?:^|_)W=?(\d+)(?=_|$)")}
+#: f_mem above which a row of exactly 0 means missing samples, not forgetting.
+_CLEARLY = 0.05
+
+
+def is_authors_folder(path: str | PathLike[str]) -> bool:
+    """Whether a folder holds a `fraction_memorized.txt` where the authors' code puts it."""
+    return _f_mem_file(Path(path)) is not None
+
+
+def read_authors(
+    path: str | PathLike[str], *, n: int | None = None, width: int | None = None, unit: str = "percent"
+) -> RunSummary:
+    r"""One model folder of the authors' code as a run summary with curves "f_mem" and, if there are any, "frechet".
+
+    FID is the mean over the files that have a value at a step, its interval +- 2 standard deviations over them.
+    The authors' code counts samples that do not exist as not memorised. A row f_mem = 0 is therefore left out where
+    every FID file says "failed" (and not all steps do), or after f_mem has been above 5 %.
+
+    Args:
+        path: the model folder.
+        n: training points; read from the folder's name when not given.
+        width: W; read from the folder's name when not given.
+        unit: "percent", as the released code writes, or "fraction".
+
+    Returns:
+        RunSummary; facts["notes"] says what was assumed and left out.
+
+    Raises:
+        InputError: no such files, damaged tables, n or W not known, values outside the unit's range.
+    """
+    folder = Path(path)
+    file = _f_mem_file(folder)
+    if file is None:
+        raise bad("folder", str(folder), f"one with {F_MEM} or Memorization/{F_MEM}", "run compute_fmem.py first")
+    if unit not in ("percent", "fraction"):
+        raise bad("unit", unit, "'percent' or 'fraction'")
+    n, width = _sizes(folder.resolve().name, n, width)
+    table = _table(file, 5)
+    values, notes = _as_fraction(table[:, 1:], unit, file)
+    columns = _f_mem_columns(values)
+    f_mem = {name: dict(zip(table[:, 0], column, strict=True)) for name, column in columns.items()}
+    fid = _fid(folder)
+    _drop_missing_samples(f_mem, fid.get("frechet", {}), notes)
+    tau = np.array(sorted(set(table[:, 0]).union(*fid.values())))
+    curves = {name: np.array([curve.get(step, np.nan) for step in tau]) for name, curve in (f_mem | fid).items()}
+    facts = {"source": "the paper's released code", "frechet": "FID (Inception features)", "notes": notes}
+    return RunSummary(folder.resolve().name, n, width, tau, curves, facts)
+
+
+def _f_mem_file(folder: Path) -> Path | None:
+    return next((file for file in (folder / F_MEM, folder / "Memorization" / F_MEM) if file.is_file()), None)
+
+
+def _sizes(name: str, n: int | None, width: int | None) -> tuple[int, int]:
+    """n and W as given, else from the folder's name."""
+    found = _FOLDER.match(name)
+    sizes = {key[0]: value for key, value in found.groupdict().items() if value} if found else {}
+    for key, pattern in _MARKED.items():
+        marked = pattern.search(name)
+        if marked:
+            sizes.setdefault(key, marked[1])
+    n = int(sizes["n"]) if n is None and "n" in sizes else n
+    width = int(sizes["W"]) if width is None and "W" in sizes else width
+    if n is None or width is None:
+        unknown = " and ".join(key for key, value in (("n", n), ("W", width)) if value is None)
+        raise bad("folder name", name, "DATASET32_{n}_{W}_{optimiser}_{batch}_{rate}_index{i}",
+                  f"{unknown} unknown; give them as 'folder:n=1024,W=32'")  # fmt: skip
+    if n < 1 or width < 1:
+        raise bad("n and W", [n, width], "whole numbers >= 1")
+    return n, width
+
+
+def _table(file: Path, most: int) -> Float[np.ndarray, "rows columns"]:
+    """A numeric table with training steps in its first column."""
+    try:
+        lines = [line.split("#")[0].replace(",", " ").split() for line in file.read_text().splitlines()]
+        table = np.array([[float(x) for x in line] for line in lines if line])
+    except OSError as error:
+        raise InputError(f"cannot read {str(file)!r}: {error.strerror}; check the path") from error
+    except ValueError as error:
+        remedy = "rows cut short or text in between; compute the file again"
+        raise bad(f"table {str(file)!r}", str(error), "rows of numbers, all of one length", remedy) from error
+    if table.ndim != 2 or not 2 <= table.shape[1] <= most:
+        shape = "no rows" if table.size == 0 else f"{table.shape[-1]} columns"
+        raise bad(f"table {str(file)!r}", shape, f"2 to {most} columns, the first the training step")
+    if not np.all(np.isfinite(table[:, 0]) & (table[:, 0] >= 0)) or np.any(np.diff(table[:, 0]) <= 0):
+        raise bad(f"training steps in {str(file)!r}", "not ascending", "each step once, ascending from 0 or more")
+    return table
+
+
+def _as_fraction(values: np.ndarray, unit: str, file: Path) -> tuple[np.ndarray, list[str]]:
+    """Values between 0 and 1, and in words how they were read."""
+    top = float(np.nanmax(values[:, 0], initial=0.0))
+    most = 100.0 if unit == "percent" else 1.0
+    if top > most or np.nanmin(values[:, 0], initial=0.0) < 0:
+        raise bad(f"f_mem in {str(file)!r}", top, f"values from 0 to {most:g}", "give the other unit=percent|fraction")
+    sure = "values above 1 confirm it" if top > 1 else "no value is above 1; if these are fractions, give unit=fraction"
+    notes = [f"f_mem read as percent, which the released code writes; {sure}"] if unit == "percent" else []
+    return values / most, notes
+
+
+def _f_mem_columns(values: Float[np.ndarray, "rows columns"]) -> dict[str, np.ndarray]:
+    """f_mem and its interval: the percentiles where there are any, else 1.96 standard errors to each side."""
+    mean = values[:, 0]
+    if values.shape[1] == 4:
+        return {"f_mem": mean, "f_mem_low": values[:, 2], "f_mem_high": values[:, 3]}
+    if values.shape[1] == 1:
+        return {"f_mem": mean}
+    half = 1.96 * values[:, 1]
+    return {"f_mem": mean, "f_mem_low": mean - half, "f_mem_high": mean + half}
+
+
+def _fid(folder: Path) -> dict[str, dict[float, float]]:
+    """FID curves by training step: mean over the files, and +- 2 standard deviations where two or more have a value."""
+    files = sorted([*folder.glob("FID_[1-5].txt"), *folder.glob("FID/FID_[1-5].txt")])
+    tables = [dict(_table(file, 2)) for file in files]
+    curves: dict[str, dict[float, float]] = {"frechet": {}, "frechet_low": {}, "frechet_high": {}} if tables else {}
+    for step in sorted(set().union(*tables)):
+        values = np.array([table[step] for table in tables if table.get(step, -1.0) >= 0])
+        spread = 2 * values.std(ddof=1) if values.size > 1 else np.nan
+        mean = values.mean() if values.size else np.nan
+        for name, value in (("frechet", mean), ("frechet_low", mean - spread), ("frechet_high", mean + spread)):
+            curves[name][float(step)] = float(value)
+    return curves
+
+
+def _drop_missing_samples(f_mem: dict[str, dict[float, float]], fid: dict[float, float], notes: list[str]) -> None:
+    """Leave out rows of f_mem that are 0 because there were no samples."""
+    highest, gone = 0.0, []
+    if not np.isfinite(list(fid.values())).any():
+        fid = {}  # FID never worked, which says nothing about the samples
+    for step, value in f_mem["f_mem"].items():
+        if value == 0 and (highest > _CLEARLY or np.isnan(fid.get(step, 0.0))):
+            gone.append(step)
+        highest = max(highest, value)
+    for curve in f_mem.values():
+        for step in gone:
+            curve[step] = np.nan
+    if gone:
+        notes.append(f"f_mem = 0 at {len(gone)} steps from {gone[0]:.4g} left out: no samples there")

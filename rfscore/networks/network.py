@@ -1,0 +1,57 @@
+"""From a config to an untrained network; which of the two, and how its weights start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from rfscore.networks.config import RunConfig
+from rfscore.networks.data import Dataset
+from rfscore.networks.mlp import ResidualMLP
+from rfscore.networks.unet import ClassEmbedding, UNet
+
+Network = UNet | ResidualMLP
+
+
+def new_network(config: RunConfig, data: Dataset) -> Network:
+    """The untrained network of a run, float32."""
+    net, classes = config.network, data.classes if config.network.conditional else 0
+
+    def make(key: Array) -> Network:
+        if net.kind == "mlp":
+            return ResidualMLP(data.d, net.width, classes=classes, key=key)
+        return UNet(net.width, dropout=net.dropout, classes=classes, key=key)
+
+    return _initialised(eqx.filter_eval_shape(make, jax.random.key(0)), np.random.default_rng(config.seed))
+
+
+def _initialised(shapes: Any, rng: np.random.Generator) -> Any:
+    """A network from its shapes, with the usual start: uniform in +-1/sqrt(fan-in), norms at the identity.
+
+    Drawn by NumPy: compiling 320 small draws would take longer than the first thousand steps of a small run.
+    """
+    layers = (eqx.nn.Linear, eqx.nn.Conv2d, eqx.nn.GroupNorm, eqx.nn.LayerNorm, ClassEmbedding)
+
+    def fill(layer: Any) -> Any:
+        if isinstance(layer, eqx.nn.Linear | eqx.nn.Conv2d):
+            bound = 1.0 / np.sqrt(np.prod(layer.weight.shape[1:]))
+            return jax.tree.map(lambda leaf: rng.uniform(-bound, bound, leaf.shape), layer)
+        if isinstance(layer, ClassEmbedding):
+            return jax.tree.map(lambda leaf: 0.02 * rng.standard_normal(leaf.shape), layer)
+        if isinstance(layer, eqx.nn.GroupNorm | eqx.nn.LayerNorm):
+            one = jax.tree.map(lambda leaf: np.ones(leaf.shape), layer)
+            return eqx.tree_at(lambda x: x.bias, one, replace_fn=np.zeros_like)
+        return layer  # a number such as the dropout rate of the attention
+
+    filled = jax.tree.map(fill, shapes, is_leaf=lambda leaf: isinstance(leaf, layers))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32) if isinstance(leaf, np.ndarray) else leaf, filled)
+
+
+def parameter_count(network: Any) -> int:
+    """Number of trainable parameters."""
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))

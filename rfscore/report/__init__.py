@@ -1,0 +1,1 @@
+"""What a page and a number look like: shared by reproduce, validation and networks."""

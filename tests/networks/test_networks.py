@@ -1,0 +1,71 @@
+"""The two denoisers: parameter counts of the paper, shapes, and what their arguments do."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rfscore as rf
+from rfscore.networks import ResidualMLP, UNet, parameter_count
+
+
+def shapes_of(make):
+    return eqx.filter_eval_shape(make, jax.random.key(0))
+
+
+@pytest.mark.parametrize("width", [8, 16, 32, 48, 64])
+def test_unet_has_the_parameters_of_the_paper(width):
+    net = shapes_of(lambda key: UNet(width, key=key))
+    count = sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(net) if isinstance(leaf, jax.ShapeDtypeStruct))
+    assert count == 3910 * width**2 + 606 * width + 1
+
+
+@pytest.mark.parametrize(("d", "width", "count"), [(8, 64, 26_440), (8, 128, 102_024), (8, 256, 400_648)])
+def test_mlp_has_the_parameters_of_the_paper(d, width, count):
+    net = shapes_of(lambda key: ResidualMLP(d, width, key=key))
+    assert parameter_count(ResidualMLP(2, 4, key=jax.random.key(0))) == 4 * 17 + 2 + 96
+    assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(net) if hasattr(leaf, "shape")) == count
+
+
+@pytest.mark.parametrize("size", [8, 16, 32])
+def test_unet_answers_in_the_shape_of_its_image(size):
+    make = lambda key: UNet(8, key=key)(jnp.zeros((1, size, size)), jnp.asarray(3), key=key)  # noqa: E731
+    assert shapes_of(make).shape == (1, size, size)
+
+
+def test_parts_of_the_unet_are_those_of_the_published_one():
+    net = shapes_of(lambda key: UNet(32, key=key))
+
+    def count(part):
+        return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(part) if isinstance(leaf, jax.ShapeDtypeStruct))
+
+    assert count((net.time1, net.time2)) == 20_736 and count(net.enter) == 320
+    assert [count(level) for level in net.down] == [54_752, 218_816, 691_456]
+    assert count(net.middle) == 690_688 and [count(level) for level in net.up] == [1_742_848, 490_624, 112_640]
+    assert count((net.norm, net.leave)) == 353
+
+
+def test_a_conditional_network_depends_on_its_label_and_an_unconditional_one_does_not():
+    x, index = jnp.ones(8), jnp.asarray(5)
+    labels = [jnp.asarray(k) for k in (-1, 0, 1)]
+    for classes, different in ((0, 1), (2, 3)):
+        net = ResidualMLP(8, 16, classes=classes, key=jax.random.key(0))
+        assert len({float(net(x, index, label).sum()) for label in labels}) == different
+
+
+@pytest.mark.parametrize("make", [lambda key: UNet(12, key=key), lambda key: UNet(0, key=key),
+                                  lambda key: ResidualMLP(8, 7, key=key)])  # fmt: skip
+def test_widths_that_do_not_fit_are_refused(make):
+    with pytest.raises(rf.InputError, match="width"):
+        make(jax.random.key(0))
+
+
+@pytest.mark.slow  # compiles a U-Net
+def test_dropout_drops_channels_only_while_training():
+    net = UNet(8, dropout=0.5, key=jax.random.key(0))
+    call = eqx.filter_jit(lambda x, key: net(x, jnp.asarray(5), key=key))
+    x = jax.random.normal(jax.random.key(1), (1, 8, 8))
+    quiet = [call(x, None) for _ in range(2)]
+    loud = [call(x, jax.random.key(k)) for k in range(2)]
+    assert bool(jnp.all(quiet[0] == quiet[1])) and not bool(jnp.allclose(loud[0], loud[1], atol=1e-3))
