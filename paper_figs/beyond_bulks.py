@@ -65,7 +65,7 @@ def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: np.ndarra
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            flow = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed)).gradient_flow()
+            flow = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed)).gradient_flow()
             parts = flow.mode_contributions(tau, np.searchsorted(cut, flow.eigenvalues))
             return {"train": np.asarray(parts.train), "test": np.asarray(parts.test)}
 

@@ -65,7 +65,7 @@ def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, steps: int) ->
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            network = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed))
+            network = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed))
             found = rfscore.finite.adam(network, steps, RATE, record=record)
             return {"train": np.asarray(found.train), "test": np.asarray(found.test)}
 

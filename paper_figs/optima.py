@@ -86,7 +86,7 @@ def _grids(problem: rf.ScoreProblem) -> tuple[Array, Array]:
 
 def of_network(problem: rf.ScoreProblem, d: int, seed: int) -> tuple[float, float, float, float]:
     """The same four numbers of one finite network."""
-    flow = rfscore.finite.draws(problem, d, finite.stream(problem, d, seed)).gradient_flow()
+    flow = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed)).gradient_flow()
 
     def stopped(tau: float) -> float:
         return float(flow.losses([tau]).test[0])

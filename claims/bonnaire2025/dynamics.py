@@ -63,7 +63,7 @@ def closed_form(lab: Lab) -> list[Comparison]:
     from scipy.integrate import solve_ivp
 
     d = 8
-    x = rfscore.finite.draws(TINY, d, lab.rng(803))
+    x = rfscore.finite.draw(TINY, d, lab.rng(803))
     psi_p, v, u = x.psi_p, x.V, x.U
 
     def rate(tau: float, a: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ def loss_expansion(lab: Lab) -> list[Comparison]:
 
 def descent_and_flow(lab: Lab) -> list[Comparison]:
     """Gradient descent at tau = k eta/d^2 approaches the flow, at first order in eta."""
-    x = rfscore.finite.draws(TINY, 16, lab.rng(805))
+    x = rfscore.finite.draw(TINY, 16, lab.rng(805))
     flow = x.gradient_flow()
     largest = x.d * x.p / (x.delta * flow.eigenvalues[-1])
     steps, tau = largest / np.array([8.0, 16.0, 32.0]), 20.0

@@ -13,7 +13,7 @@ WIDE = rf.ScoreProblem(3.0, 4.0, 0.1, rf.Isotropic(2.5))
 
 
 def _instances(lab: Lab, problem: rf.ScoreProblem, sizes: dict[int, int]) -> dict[int, list]:
-    return {d: [rfscore.finite.draws(problem, d, lab.rng(d, 31, i)) for i in range(count)]
+    return {d: [rfscore.finite.draw(problem, d, lab.rng(d, 31, i)) for i in range(count)]
             for d, count in sizes.items()}  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def operator_norm(lab: Lab) -> list[Comparison]:
     d = 16
 
     def norm(psi_n: float, psi_p: float, i: int) -> float:
-        x = rfscore.finite.draws(rf.ScoreProblem(psi_n, psi_p, 0.1), d, lab.rng(d, 77, i))
+        x = rfscore.finite.draw(rf.ScoreProblem(psi_n, psi_p, 0.1), d, lab.rng(d, 77, i))
         return float(np.abs(np.linalg.eigvalsh(x.U - x.U_test)).max())
 
     psi_n, psi_p = np.array([8.0, 16.0, 32.0]), np.array([8.0, 16.0, 32.0])
@@ -105,7 +105,7 @@ def delta_vectors(lab: Lab) -> list[Comparison]:
     """Eigenvectors of the peak are orthogonal to the rows of W^T and to the samples: they leave both losses alone."""
     problem = rf.ScoreProblem(2.0, 8.0, 0.1)
     d = 24
-    x = rfscore.finite.draws(problem, d, lab.rng(d, 3), "gaussian-equivalent")
+    x = rfscore.finite.draw(problem, d, lab.rng(d, 3), "gaussian-equivalent")
     _, vectors = np.linalg.eigh(x.U)
     peak = vectors[:, : round(8 * d - 3 * d)]
     overlap = np.abs(peak.T @ x.V).max() / np.abs(vectors.T @ x.V).max()
@@ -113,7 +113,7 @@ def delta_vectors(lab: Lab) -> list[Comparison]:
     for size, count in {16: 8, 32: 4, 64: 2, 128: 1}.items():
         rows = []
         for i in range(count):
-            flow = rfscore.finite.draws(problem, size, lab.rng(size, 41, i)).gradient_flow()
+            flow = rfscore.finite.draw(problem, size, lab.rng(size, 41, i)).gradient_flow()
             parts = flow.mode_contributions([np.inf], np.repeat([0, 1], [5 * size, 3 * size]))
             rows.append([parts.train[0, 0] / parts.train.sum(), abs(parts.test[0, 0]) / abs(parts.test).sum()])
         shares[size] = np.array(rows)

@@ -115,7 +115,7 @@ def threshold_peak(lab: Lab) -> list[Comparison]:
     d, psi_p = 40, 10.0
     found = []
     for psi_n in (8.0, 8.9, 9.1, 10.0):
-        x = rfscore.finite.draws(rf.ScoreProblem(psi_n, psi_p, 0.1), d, lab.rng(d, 822), "gaussian-equivalent")
+        x = rfscore.finite.draw(rf.ScoreProblem(psi_n, psi_p, 0.1), d, lab.rng(d, 822), "gaussian-equivalent")
         at = float(
             np.mean(np.linalg.eigvalsh(x.U) < float(rf.coefficients(rf.ScoreProblem(1, 1, 0.1)).s2) * (1 + 1e-9))
         )
@@ -156,7 +156,7 @@ def shares(lab: Lab) -> list[Comparison]:
     for d, count in sizes.items():
         found = []
         for i in range(count):
-            flow = rfscore.finite.draws(problem, d, lab.rng(d, 821, i)).gradient_flow()
+            flow = rfscore.finite.draw(problem, d, lab.rng(d, 821, i)).gradient_flow()
             split = flow.mode_contributions([np.inf], np.repeat([0, 1], [15 * d, d])).test[:, 0]
             found.append([split[0] / split.sum()])
         rows[d] = np.array(found)

@@ -93,7 +93,7 @@ def delta_weight(lab: Lab) -> list[Comparison]:
     """Mass 1 - (1 + psi_n)/psi_p at s_t^2: counted in a dense matrix, and the residue of q."""
     wanted, s2 = 1.0 - 9.0 / 64.0, float(rf.coefficients(FIG4).s2)
     d = 16
-    dense = rfscore.finite.draws(FIG4, d, lab.rng(d, 999), "gaussian-equivalent").U
+    dense = rfscore.finite.draw(FIG4, d, lab.rng(d, 999), "gaussian-equivalent").U
     lam = np.linalg.eigvalsh(dense)
     step = 1e-4 * s2
     residue = -float(np.real(rf.resolvent(FIG4, [s2 - step]).q[0])) * -step
@@ -213,7 +213,7 @@ def independent_of_n(lab: Lab) -> list[Comparison]:
     fixed = np.array([_distance(rf.ScoreProblem(n, 16.0, 0.1)) for n in psi_n])
     both = np.array([_distance(rf.ScoreProblem(n, 4 * n, 0.1)) for n in scales])
     right = float(rf.large_psi_law(rf.ScoreProblem(64.0, 16.0, 0.1)).population_edges[1])
-    end = limit({d: np.array([[np.linalg.eigvalsh(rfscore.finite.draws(
+    end = limit({d: np.array([[np.linalg.eigvalsh(rfscore.finite.draw(
         rf.ScoreProblem(1.0, 16.0, 0.1), d, lab.rng(d, 5, i)).U_test)[-1] / right] for i in range(count)])
         for d, count in {24: 16, 48: 8, 96: 4}.items()}, 2.0 / 3.0)  # fmt: skip
     return [

@@ -220,7 +220,7 @@ def adam(lab: Lab) -> list[Comparison]:
     record = np.unique(np.geomspace(1, steps, 80).round().astype(int))
     for i, n in enumerate(psi_n):
         for k in range(3):
-            x = rfscore.finite.draws(rf.ScoreProblem(n, 16.0, 0.01), d, lab.rng(d, 811, k))
+            x = rfscore.finite.draw(rf.ScoreProblem(n, 16.0, 0.01), d, lab.rng(d, 811, k))
             curves = rfscore.finite.adam(x, steps, 0.02, record=[0, *record])
             ours[:, i, k] = [ob.crossing(curves.tau, curves.gap, level).value for level in levels]
             flow[i, k] = _onset(x.gradient_flow().losses(TAU).gap)

@@ -26,7 +26,7 @@ def drawn(lab: Lab, problem: rf.ScoreProblem, d: int, seeds: int, tau: float = n
     """Mean test loss of networks and two standard errors."""
 
     def work() -> Array:
-        flows = (rfscore.finite.draws(problem, d, lab.rng(d, 741, i)).gradient_flow() for i in range(seeds))
+        flows = (rfscore.finite.draw(problem, d, lab.rng(d, 741, i)).gradient_flow() for i in range(seeds))
         return np.array([flow.losses([tau]).test[0] for flow in flows])
 
     values = lab.once(("frozen-drawn", repr(problem), d, seeds, tau), work)

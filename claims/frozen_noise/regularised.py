@@ -44,7 +44,7 @@ def _networks(lab: Lab, psi_p: float, m: float, seeds: int = 6) -> Array:
         found = []
         for i in range(seeds):
             problem = rf.ScoreProblem(4.0, psi_p, 0.1, noise_draws=m)
-            flow = rfscore.finite.draws(problem, 24, lab.rng(24, 751, i)).gradient_flow()
+            flow = rfscore.finite.draw(problem, 24, lab.rng(24, 751, i)).gradient_flow()
             ridged = []
             for x in np.geomspace(1e-3, 30.0, 41) * psi_p:
                 other = copy(flow)  # the same eigenvectors, another ridge

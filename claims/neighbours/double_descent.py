@@ -140,7 +140,7 @@ def bias_and_variance(lab: Lab) -> list[Comparison]:
     for d, count in {20: 24, 40: 12, 80: 6}.items():
         found = []
         for i in range(count):
-            x = rfscore.finite.draws(SMALL, d, lab.rng(d, 701, i))
+            x = rfscore.finite.draw(SMALL, d, lab.rng(d, 701, i))
             flow = x.gradient_flow()
             # E[s.y]/d of the trained score: V_test/sqrt(Delta_t) is E[sigma(W y/sqrt d) y^T].
             along = np.sum(flow.weights(np.inf) * x.V_test.T) / (d * math.sqrt(x.p * x.delta))

@@ -147,7 +147,7 @@ def variance_first(lab: Lab) -> list[Comparison]:
     tau = np.geomspace(0.05, 1e3, 60)
     times = np.empty((3, 2))
     for i in range(3):
-        x = rfscore.finite.draws(problem, d, lab.rng(d, 703, i), "gaussian-equivalent")
+        x = rfscore.finite.draw(problem, d, lab.rng(d, 703, i), "gaussian-equivalent")
         flow = x.gradient_flow()
         along = np.array([np.einsum("ip,pi->i", flow.weights(s), x.V_test) for s in tau])
         half = np.argsort(problem.covariance.eigenvalues(d))

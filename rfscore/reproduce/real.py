@@ -104,7 +104,7 @@ def compare(plan: Plan, data: ImageData, chosen: _Sizes, progress: Progress) -> 
     def one(key: tuple[int, int]) -> tuple[Array, ...]:
         i, k = key
         images = on_images(i, k)
-        gaussian = rfscore.finite.draws(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
+        gaussian = rfscore.finite.draw(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
         pair = [flow.losses(tau) for flow in (images, gaussian)]
         lam = (images.eigenvalues, gaussian.eigenvalues) if k == 0 else (np.empty(0), np.empty(0))
         return *(y for c in pair for y in (c.train, c.test)), *lam

@@ -81,7 +81,7 @@ def eigenvalues(
     problem: rf.ScoreProblem, d: int, seed: np.random.SeedSequence, features: Features
 ) -> Float[Array, " p"]:
     """Eigenvalues of U, ascending, of one drawn network: of the features, or of their Gaussian equivalent."""
-    instance = rfscore.finite.draws(problem, d, seed, features)
+    instance = rfscore.finite.draw(problem, d, seed, features)
     return np.linalg.eigvalsh(instance.U) if features == "exact" else np.sort(instance.modes().eigenvalues)
 
 
@@ -113,7 +113,7 @@ def _finite(
     p, n = round(float(problem.psi_p) * d), round(float(problem.psi_n) * d)
 
     def one(k: int) -> tuple[Array, ...]:
-        flow = rfscore.finite.draws(problem, d, seed_of(plan.seed, *key, k)).gradient_flow()
+        flow = rfscore.finite.draw(problem, d, seed_of(plan.seed, *key, k)).gradient_flow()
         curves = flow.losses(tau)
         # Labels of the bulks; the atom's modes are below the first cut, with the lowest bulk.
         parts = flow.mode_contributions(tau, np.searchsorted(cut, flow.eigenvalues))

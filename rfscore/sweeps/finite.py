@@ -21,7 +21,7 @@ def evaluate(point: Point, tau: Sequence[float]) -> Outcome:
     tau_opt is refined by a parabola through three of 24 times a decade, tau_half is linear in log(tau) between two
     (`rfscore.observables`); both are otherwise defined as by theory.
     """
-    instance = rfscore.finite.draws(problem(point), int(point["d"]), int(point["seed"]), str(point["features"]))  # type: ignore[arg-type]
+    instance = rfscore.finite.draw(problem(point), int(point["d"]), int(point["seed"]), str(point["features"]))  # type: ignore[arg-type]
     flow = instance.gradient_flow()
     positive = flow.eigenvalues[flow.eigenvalues > 0]
     rate = 2.0 * instance.delta / instance.p * instance.d  # c = rate tau; p/d is the psi_p that was drawn

@@ -13,12 +13,12 @@ from typing import Any
 from rfscore.sweeps.spec import Model, Point, content
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_SHARED = ("*.py", "sweeps/spec.py", "sweeps/outcome.py", "observables/*.py")
+_SHARED = ("*.py", "model/*.py", "sweeps/spec.py", "sweeps/outcome.py", "observables/*.py")
 #: Sources whose change makes results of a model new ones; pictures, commands and files do not.
 _SOURCES = {
-    "theory": (*_SHARED, "theory/*.py", "sweeps/theory.py", "sweeps/stopping.py"),
+    "theory": (*_SHARED, "theory/*.py", "sweeps/theory.py"),
     "finite": (*_SHARED, "finite/*.py", "sweeps/finite.py"),
-    "network": (*_SHARED, "unet/*.py", "data/*.py", "sweeps/networks.py"),
+    "network": (*_SHARED, "networks/*.py", "data/*.py", "sweeps/networks.py"),
 }
 _NOT_NUMBERS = {"output.py", "_provenance.py", "__main__.py", "testing.py"}
 _LIBRARIES = ("numpy", "scipy", "jax", "jaxlib")

@@ -75,7 +75,7 @@ class Lab:
         """Network number `index` of a problem at dimension d."""
 
         def work() -> Draw:
-            flow = rfscore.finite.draws(problem, d, self.rng(d, index), features).gradient_flow()
+            flow = rfscore.finite.draw(problem, d, self.rng(d, index), features).gradient_flow()
             curves = flow.losses(TAU)
             return Draw(np.sort(flow.eigenvalues), curves.train, curves.test, curves.score_error)
 
