@@ -83,7 +83,7 @@ def _numbers(
     return {
         "bulks": names, "edges": split.edges, "train_inf": train[:, -1], "test_inf": test[:, -1],
         "share_of_final_rise": test[:, -1] / test[:, -1].sum(), "test_lowest": test.min(1), "test_half_time": half,
-        "tau_mem": scales.tau_mem, "tau_last": scales.tau_last, "runs_test_inf": runs["test"][:, :, -1],
+        "tau_mem": scales.tau_mem_edge, "tau_last": scales.tau_last_edge, "runs_test_inf": runs["test"][:, :, -1],
     }  # fmt: skip
 
 

@@ -62,10 +62,10 @@ def _times(psi_p: float, count: int) -> dict[str, Any]:
     problems = [rf.ScoreProblem(float(v), psi_p, T) for v in psi_n]
     tau = training_times([problems[0], problems[-1]], 161)
     curves = [rf.loss_curves(x, tau) for x in problems]
-    half = np.array([ob.tau_mem(tau, c.train, c.test).value for c in curves])
+    half = np.array([ob.tau_half(tau, c.train, c.test).value for c in curves])
     scales = [rf.timescales(x) for x in problems]
-    times = {"edge": np.array([float(x.tau_mem) for x in scales]), "half_gap": half,
-             "lowest": np.array([float(x.tau_last) for x in scales])}  # fmt: skip
+    times = {"edge": np.array([float(x.tau_mem_edge) for x in scales]), "half_gap": half,
+             "lowest": np.array([float(x.tau_last_edge) for x in scales])}  # fmt: skip
     exponents = {f"{name}_exponent": ob.local_slopes(psi_n, values).slope for name, values in times.items()}
     return {"psi_n": psi_n, "middle": np.sqrt(psi_n[1:] * psi_n[:-1]), **times, **exponents}
 

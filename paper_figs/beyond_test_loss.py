@@ -100,7 +100,7 @@ def _numbers(psi_n: np.ndarray, sliced: np.ndarray, best: np.ndarray, cases: lis
     return {
         "psi_n": psi_n, "tau": SLICES, "test": sliced, "lowest": best, "peak_psi_n": psi_n[peak],
         "peak_inside": [0 < i < psi_n.size - 1 for i in peak], "peak_height": [float(v.max()) for v in sliced],
-        "tau_gen": [ob.tau_gen(c.tau, c.theory.test).value for c in cases], "agreement": finite.agreement(cases),
+        "tau_gen": [ob.tau_opt(c.tau, c.theory.test).value for c in cases], "agreement": finite.agreement(cases),
     }  # fmt: skip
 
 

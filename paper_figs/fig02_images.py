@@ -117,7 +117,7 @@ def _split(runs: list[RunSummary]) -> dict[str, Any]:
 def _sentences(numbers: dict[str, Any]) -> tuple[str, str]:
     here, differs = [], []
     for name, x in numbers.items():
-        gen, fit = x["times"]["tau_gen"]["value"], x["fits"]["tau_gen"]
+        gen, fit = x["times"]["tau_opt"]["value"], x["fits"]["tau_opt"]
         lag, spread = x["lag"][np.isfinite(x["lag"])], x["spread"].get("tau/n", float("nan"))
         here.append(
             f"{name.title()}, n = {listed([str(n) for n in x['n']])}: test loss lowest at τ = "

@@ -135,7 +135,7 @@ def _sentences(x: dict[str, Any]) -> tuple[str, str]:
     if "networks" not in x:
         return f"{here}.", f"Networks of several widths are not run here; {star}."
     net = x["networks"]
-    gen, mem = net["fits"]["tau_gen"], net["fits"]["tau_mem"]
+    gen, mem = net["fits"]["tau_opt"], net["fits"]["tau_onset"]
     wide = f" W^{num(-mem.beta, 2)}" if np.isfinite(mem.beta) else " (one width)"
     return f"{here}. Networks of W = {listed([str(w) for w in sorted(set(net['width']))])}.", (
         f"τ_gen ~ W^{num(-gen.beta, 2)} over {gen.used} runs and τ_mem ~ n^{num(mem.gamma, 2)}{wide} over {mem.used} "

@@ -105,13 +105,13 @@ def _numbers(cases: list[finite.Case]) -> dict[str, Any]:
     def each(read: Any) -> np.ndarray:
         return np.array([read(c) for c in cases])
 
-    mem = each(lambda c: ob.tau_mem(c.tau, c.theory.train, c.theory.test).value)
-    runs = np.array([[ob.tau_mem(c.tau, a, b).value for a, b in zip(c.train, c.test, strict=True)] for c in cases])
+    mem = each(lambda c: ob.tau_half(c.tau, c.theory.train, c.theory.test).value)
+    runs = np.array([[ob.tau_half(c.tau, a, b).value for a, b in zip(c.train, c.test, strict=True)] for c in cases])
     onset = each(lambda c: ob.crossing(c.tau, np.asarray(c.theory.gap), LEVEL).value)
-    spectral = each(lambda c: float(c.scales.tau_mem))
+    spectral = each(lambda c: float(c.scales.tau_mem_edge))
     return {
         "psi_n": n, "min_score_error": each(lambda c: float(np.min(c.theory.score_error))),
-        "tau_gen_theory": each(lambda c: ob.tau_gen(c.tau, c.theory.test).value), "tau_mem_theory": mem,
+        "tau_gen_theory": each(lambda c: ob.tau_opt(c.tau, c.theory.test).value), "tau_mem_theory": mem,
         "tau_mem_runs": runs, "tau_mem_spectral": spectral,
         "train_inf": each(lambda c: float(c.theory.train[-1])), "test_inf": each(lambda c: float(c.theory.test[-1])),
         "exponent_theory": ob.fit_exponent(n, mem).value, "exponent_runs": ob.fit_exponent(n, runs),

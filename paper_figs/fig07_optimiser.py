@@ -74,7 +74,7 @@ def _panel(
 def _sentences(numbers: dict[str, Any], inputs: dict[str, Any]) -> tuple[str, str]:
     parts, differs = [], []
     for key, x in numbers.items():
-        fit, mem = x["fits"]["tau_mem"], x["times"]["tau_mem"]["value"]
+        fit, mem = x["fits"]["tau_onset"], x["times"]["tau_onset"]["value"]
         name = "full batch" if key == "full_batch" else "Adam"
         parts.append(
             f"{name} (n = {listed([str(n) for n in x['n']])}): f_mem passes 5 % at τ = {listed([num(v) for v in mem])}"

@@ -85,12 +85,12 @@ def _kl_numbers(runs: list[RunSummary]) -> dict[str, Any]:
 
 def _sentences(numbers: dict[str, Any]) -> tuple[str, str]:
     x = numbers["by_n"]
-    gen, mem = (x["times"][name]["value"] for name in ("tau_gen", "tau_mem"))
+    gen, mem = (x["times"][name]["value"] for name in ("tau_opt", "tau_onset"))
     here = (
         f"n = {listed([str(n) for n in x['n']])}: KL is lowest ({listed([num(v, 2) for v in x['kl_lowest']])}) at τ = "
         f"{listed([num(v) for v in gen])}; f_mem passes 5 % at τ = {listed([num(v) for v in mem])}."
     )
-    fit = x["fits"]["tau_mem"]
+    fit = x["fits"]["tau_onset"]
     law = (
         f"τ_mem ~ n^{num(fit.gamma, 2)} over {fit.used} runs ({fit.left_out} not reached)"
         if fit.used > 1
@@ -98,7 +98,7 @@ def _sentences(numbers: dict[str, Any]) -> tuple[str, str]:
     )
     wide = ""
     if "by_width" in numbers:
-        beta = numbers["by_width"]["fits"]["tau_mem"].beta
+        beta = numbers["by_width"]["fits"]["tau_onset"].beta
         wide = f" ~ W^-{num(beta, 2)}" if beta == beta else ""
     reached = max(x["kl_lowest"]) < 0.1
     return here, f"{law}{wide}; KL {'reaches' if reached else 'does not reach'} 0."

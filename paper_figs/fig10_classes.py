@@ -38,7 +38,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
 
 
 def _sentences(x: dict[str, Any]) -> tuple[str, str]:
-    mem, fit, spread = x["times"]["tau_mem"]["value"], x["fits"]["tau_mem"], x["spread"]
+    mem, fit, spread = x["times"]["tau_onset"]["value"], x["fits"]["tau_onset"], x["spread"]
     here = f"f_mem passes 5 % at τ = {listed([num(v) for v in mem])} for n = {listed([str(n) for n in x['n']])}."
     if fit.used < 2:
         last = listed([f"{y:.2g}" for y in x["last_f_mem"]])

@@ -61,25 +61,25 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
 
 def _by_last(case: finite.Case) -> float:
     """1/tau_last, with the left edge of the lowest bulk."""
-    return 1.0 / float(case.scales.tau_last)
+    return 1.0 / float(case.scales.tau_last_edge)
 
 
 def _numbers(found: dict[float, list[finite.Case]]) -> dict[str, Any]:
     """Times by (t, psi_n), and exponents of tau_mem/tau_gen in 1/t between the smallest and the largest t."""
     cases = list(found.values())
-    gen = np.array([[ob.tau_gen(c.tau, c.theory.test).value for c in row] for row in cases])
-    mem = np.array([[ob.tau_mem(c.tau, c.theory.train, c.theory.test).value for c in row] for row in cases])
-    edge = np.array([[float(c.scales.window) for c in row] for row in cases])
+    gen = np.array([[ob.tau_opt(c.tau, c.theory.test).value for c in row] for row in cases])
+    mem = np.array([[ob.tau_half(c.tau, c.theory.train, c.theory.test).value for c in row] for row in cases])
+    edge = np.array([[float(c.scales.window_edge) for c in row] for row in cases])
     span = np.log(TIMES[-1] / TIMES[0])
     onset = np.array([[ob.crossing(c.tau, np.asarray(c.theory.gap), LEVEL).value for c in row] for row in cases])
     return {
         "level": LEVEL, "onset": onset,
-        "onset_over_spectral": onset / np.array([[float(c.scales.tau_mem) for c in row] for row in cases]),
+        "onset_over_spectral": onset / np.array([[float(c.scales.tau_mem_edge) for c in row] for row in cases]),
         "t": TIMES, "psi_n": PSI_N, "tau_gen": gen, "tau_mem": mem, "window": mem / gen, "spectral_window": edge,
         "window_exponent_in_1_over_t": np.log((mem / gen)[0] / (mem / gen)[-1]) / span,
         "spectral_window_exponent_in_1_over_t": np.log(edge[0] / edge[-1]) / span,
-        "tau_mem_over_spectral": mem / np.array([[float(c.scales.tau_mem) for c in row] for row in cases]),
-        "tau_mem_over_lowest": mem / np.array([[float(c.scales.tau_last) for c in row] for row in cases]),
+        "tau_mem_over_spectral": mem / np.array([[float(c.scales.tau_mem_edge) for c in row] for row in cases]),
+        "tau_mem_over_lowest": mem / np.array([[float(c.scales.tau_last_edge) for c in row] for row in cases]),
         "agreement": finite.agreement([c for row in cases for c in row]),
     }  # fmt: skip
 

@@ -46,13 +46,13 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
 
 def _numbers(cases: list[finite.Case]) -> dict[str, Any]:
     n = np.array([c.psi_n for c in cases])
-    mem = np.array([ob.tau_mem(c.tau, c.theory.train, c.theory.test).value for c in cases])
-    runs = np.array([[ob.tau_mem(c.tau, a, b).value for a, b in zip(c.train, c.test, strict=True)] for c in cases])
-    spectral = np.array([float(c.scales.tau_mem) for c in cases])
+    mem = np.array([ob.tau_half(c.tau, c.theory.train, c.theory.test).value for c in cases])
+    runs = np.array([[ob.tau_half(c.tau, a, b).value for a, b in zip(c.train, c.test, strict=True)] for c in cases])
+    spectral = np.array([float(c.scales.tau_mem_edge) for c in cases])
     return {
         "psi_n": n, "tau_mem_theory": mem, "tau_mem_runs": runs, "tau_mem_spectral": spectral,
         "collapse_ratio": mem / spectral, "lambda_min": np.array([float(c.scales.lambda_min) for c in cases]),
-        "tau_gen_theory": np.array([ob.tau_gen(c.tau, c.theory.test).value for c in cases]),
+        "tau_gen_theory": np.array([ob.tau_opt(c.tau, c.theory.test).value for c in cases]),
         "test_inf": np.array([float(c.theory.test[-1]) for c in cases]),
         "exponent_theory": ob.fit_exponent(n, mem).value, "exponent_runs": ob.fit_exponent(n, runs),
         "exponent_spectral": ob.fit_exponent(n, spectral).value, "agreement": finite.agreement(cases),

@@ -97,7 +97,7 @@ def _numbers(runs: dict[float, Any], final: dict[float, Any], d: int) -> dict[st
         times["half_gap"].append([ob.crossing(step, gap, h).value for gap, h in zip(gaps, halves, strict=True)])
     found: dict[str, Any] = {
         "psi_n": psi_n, "n": psi_n * d, "levels": LEVELS,
-        "tau_gen": [[ob.tau_gen(step, y).value for y in test] for step, _, test in runs.values()],
+        "tau_gen": [[ob.tau_opt(step, y).value for y in test] for step, _, test in runs.values()],
     }  # fmt: skip
     for name, rows in times.items():
         mem = np.array(rows)

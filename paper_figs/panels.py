@@ -18,7 +18,7 @@ _TAU = r"training time $\tau$"
 
 def by_memory(case: Case) -> float:
     """1/tau_mem, the paper's psi_p/(Delta_t lambda_min) with the exact left edge of the sample bulk."""
-    return 1.0 / float(case.scales.tau_mem)
+    return 1.0 / float(case.scales.tau_mem_edge)
 
 
 def _draw(

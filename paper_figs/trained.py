@@ -136,7 +136,7 @@ def numbers(runs: Sequence[RunSummary], quality: str = "test_loss") -> dict[str,
     times = {
         name: {"value": found.values(name), "interval": [x.times[name].interval for x in found.runs],
                "status": [x.times[name].observable.status for x in found.runs]}
-        for name in ("tau_gen", "tau_mem", "tau_mem_gap")
+        for name in ("tau_opt", "tau_onset", "tau_half")
     }  # fmt: skip
     return {
         "runs": [x.run.name for x in found.runs], "n": [x.run.n for x in found.runs],

@@ -123,9 +123,9 @@ def test_tau_gen_and_tau_mem_of_two_exponentials(fraction):
     train, test = losses(WITH_ENDS)
     # d test/d tau = 0: (0.4/3) exp(-tau/3) = (2/1e5) exp(-tau/1e5), up to tau_gen/t_mem = 3e-4
     expected_gen = 3 * math.log(0.4 / 3 * 1e5 / 2)
-    generalised = obs.tau_gen(WITH_ENDS, test)
+    generalised = obs.tau_opt(WITH_ENDS, test)
     assert abs(generalised.value / expected_gen - 1) < 5e-3
-    memorised = obs.tau_mem(WITH_ENDS, train, test, fraction=fraction)
+    memorised = obs.tau_half(WITH_ENDS, train, test, fraction=fraction)
     assert abs(memorised.value / (-1e5 * math.log1p(-fraction)) - 1) < 5e-3  # gap = 2.1 (1 - exp(-tau/1e5))
     assert memorised.message == "" and memorised.value > generalised.value
 
@@ -133,29 +133,29 @@ def test_tau_gen_and_tau_mem_of_two_exponentials(fraction):
 def test_tau_gen_is_the_same_for_test_loss_and_score_error():
     _, test = losses(TAU)
     delta, trace = 0.02, 0.9  # denoising identity: E_score = (L_test - 1 + delta trace)/delta
-    low = obs.tau_gen(TAU, test)
-    assert abs(obs.tau_gen(TAU, (test - 1 + delta * trace) / delta).value / low.value - 1) < 1e-9
+    low = obs.tau_opt(TAU, test)
+    assert abs(obs.tau_opt(TAU, (test - 1 + delta * trace) / delta).value / low.value - 1) < 1e-9
 
 
 def test_tau_mem_scales_with_the_memorisation_time():
     times = np.array([1e3, 1e4, 1e5])
-    found = np.array([obs.tau_mem(WITH_ENDS, *losses(WITH_ENDS, t_mem=t)).value for t in times])
+    found = np.array([obs.tau_half(WITH_ENDS, *losses(WITH_ENDS, t_mem=t)).value for t in times])
     np.testing.assert_allclose(found / times, math.log(2), rtol=5e-3)
 
 
 def test_tau_mem_of_an_unfinished_run_says_so():
     part = TAU[TAU < 3e6]
-    found = obs.tau_mem(part, *losses(part))
+    found = obs.tau_half(part, *losses(part))
     assert found.status == "ok" and "not to the final one" in found.message
 
 
 def test_tau_mem_without_memorisation_is_a_bound_or_undefined():
     early = TAU[TAU < 5]
-    still_learning = obs.tau_mem(early, *losses(early))
+    still_learning = obs.tau_half(early, *losses(early))
     assert still_learning.status == "censored" and still_learning.interval[1] == math.inf
     assert "still falls" in still_learning.message
     x = np.log(TAU)
-    never = obs.tau_mem(TAU, np.full_like(x, 0.8), 0.6 + 0.1 * x**2 / (1 + x**2))  # a minimum, but a gap below 0
+    never = obs.tau_half(TAU, np.full_like(x, 0.8), 0.6 + 0.1 * x**2 / (1 + x**2))  # a minimum, but a gap below 0
     assert never.status == "undefined" and "does not memorise" in never.message
 
 
@@ -239,7 +239,7 @@ BAD = {
     "after the end": (lambda: obs.crossing(T3, Y3, 0.6, after=4.0), "at most the last finite"),
     "after negative": (lambda: obs.crossing(T3, Y3, 0.6, after=-1.0), "after = -1.0"),
     "threshold zero": (lambda: obs.onset(T3, Y3, 0.0), "threshold = 0.0"),
-    "fraction one": (lambda: obs.tau_mem(T3, Y3, Y3, fraction=1.0), "fraction = 1.0"),
+    "fraction one": (lambda: obs.tau_half(T3, Y3, Y3, fraction=1.0), "fraction = 1.0"),
     "resolution negative": (lambda: obs.minimum(T3, Y3, resolution=-1), "resolution = -1"),
     "n and tau shapes": (lambda: obs.fit_exponent(T3, Y3[:2]), "tau of shape (k,)"),
     "no seeds": (lambda: obs.fit_exponent(T3, np.ones((3, 0))), "tau of shape (k,)"),

@@ -50,5 +50,5 @@ def test_coefficients_and_timescales_are_double_scalars() -> None:
     co, times = rf.coefficients(PROBLEM), rf.timescales(PROBLEM)
     for name in ("mu1", "a", "b", "v2", "s2", "mean", "norm2", "gamma2", "alpha2", "error"):
         assert np.ndim(getattr(co, name)) == 0 and np.asarray(getattr(co, name)).dtype == np.float64, name
-    for name in ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest"):
+    for name in ("tau_gen_scale", "tau_mem_edge", "tau_last_edge", "tau_mem_law", "lambda_min", "lambda_lowest"):
         assert np.ndim(getattr(times, name)) == 0 and np.asarray(getattr(times, name)).dtype == np.float64, name

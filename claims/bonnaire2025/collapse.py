@@ -38,7 +38,7 @@ def _coincide(name: str, gaps: list[np.ndarray], times: np.ndarray, relative: bo
 def _collapse(name: str, sigma_x: float, lab: Lab) -> list[Comparison]:
     """As printed, the losses as they are; corrected, their difference over its final value."""
     problems = [rf.ScoreProblem(n, 64.0, 0.1, sigma_x**2) for n in PSI_N]
-    times = np.array([float(rf.timescales(q).tau_mem) for q in problems])
+    times = np.array([float(rf.timescales(q).tau_mem_edge) for q in problems])
     theory = [rf.loss_curves(q, TAU).gap for q in problems]
     drawn = [np.mean([x.test - x.train for x in lab.draws(q, {32: 4}, "gaussian-equivalent")[32]], axis=0)
              for q in problems]  # fmt: skip

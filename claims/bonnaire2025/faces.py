@@ -59,17 +59,17 @@ def _constants(
 
 def gen_100k(lab: Lab) -> list[Comparison]:
     """tau_gen of about 100 000 steps at W = 32: one digit, 50 000 to 150 000."""
-    return _constants(lab, _faces(lab, width=32), "tau_gen", "τ_gen/100 000", lambda run: 1e5, 0.5)
+    return _constants(lab, _faces(lab, width=32), "tau_opt", "τ_gen/100 000", lambda run: 1e5, 0.5)
 
 
 def mem_300_n(lab: Lab) -> list[Comparison]:
     """tau_mem/n of about 300 steps at W = 32: one digit, 250 to 350."""
-    return _constants(lab, _faces(lab, width=32), "tau_mem", "τ_mem/(300 n)", lambda run: 300.0 * run.n, 1 / 6)
+    return _constants(lab, _faces(lab, width=32), "tau_onset", "τ_mem/(300 n)", lambda run: 300.0 * run.n, 1 / 6)
 
 
 def width_times_gen(lab: Lab) -> list[Comparison]:
     """W tau_gen of about 3 million: one digit."""
-    return _constants(lab, _faces(lab), "tau_gen", "W τ_gen/(3·10^6)", lambda run: 3e6 / run.width, 1 / 6)
+    return _constants(lab, _faces(lab), "tau_opt", "W τ_gen/(3·10^6)", lambda run: 3e6 / run.width, 1 / 6)
 
 
 def largest_n(lab: Lab) -> list[Comparison]:

@@ -17,7 +17,7 @@ def split_before_copies(lab: Lab) -> list[Comparison]:
     """Figure 2 middle: the losses part before copies appear, in every run in which they do."""
     found = []
     for x in times(lab, [r for r in lab.runs() if {"f_mem", "train_loss", "test_loss"} <= set(r.columns)]):
-        mem, run = x.times["tau_mem"], x.run
+        mem, run = x.times["tau_onset"], x.run
         if mem.observable.status != "ok":
             continue
         tau, train = run.curve("train_loss")
@@ -38,7 +38,7 @@ def novel_at_gen(lab: Lab) -> list[Comparison]:
     """At the lowest test loss nothing is memorised yet: 0 %, to a whole per cent, in every run that can tell."""
     found = []
     for x in times(lab, [r for r in lab.runs() if {"f_mem", "test_loss"} <= set(r.columns)]):
-        gen = x.times["tau_gen"].observable
+        gen = x.times["tau_opt"].observable
         if gen.status == "ok":
             value = _at(x.run, "f_mem", gen.value) - _chance(x.run)
             found.append(below(f"f_mem − chance at τ_gen, {x.run.name}", value, 0.005, _one_sample(x.run),
@@ -53,11 +53,11 @@ def two_phases_adam(lab: Lab) -> list[Comparison]:
     chosen = [r for r in lab.runs() if r.facts.get("optimizer") == "adam" and kind(r)[0] != "mixture"]
     found = []
     for x in times(lab, chosen):
-        gen, mem = x.times["tau_gen"].observable, x.times["tau_mem"].observable
+        gen, mem = x.times["tau_opt"].observable, x.times["tau_onset"].observable
         later = mem.value if mem.status == "ok" else mem.interval[0]
         if gen.status == "ok" and np.isfinite(later):
             bound = "" if mem.status == "ok" else " (bound: not reached)"
-            low, high = x.times["tau_gen"].interval
+            low, high = x.times["tau_opt"].interval
             found.append(below(f"τ_gen over τ_mem, {x.run.name}{bound}", gen.value / later, 1.0,
                                0.5 * (high - low) / later, "95 % interval/2 of τ_gen"))  # fmt: skip
     if not found:
@@ -136,7 +136,7 @@ def _growth(name: str, lines: dict[int, list[float]]) -> list[Comparison]:
 
 def _boundary(lab: Lab, part: Group) -> list[float]:
     """n(p) at the multiples of tau_gen, NaN where it is not between two sizes."""
-    gens = [x.times["tau_gen"].observable.value for x in times(lab, list(part.runs))]
+    gens = [x.times["tau_opt"].observable.value for x in times(lab, list(part.runs))]
     gen = float(np.exp(np.nanmean(np.log(gens))))
     line = []
     for m in MULTIPLES:

@@ -9,12 +9,12 @@ from rfscore.validation.lab import Lab
 
 def gmm_mem_n(lab: Lab) -> list[Comparison]:
     """Figure 9 left: tau_mem proportional to n on the mixture."""
-    return exponents(lab, groups(lab, images=False), "tau_mem", 1.0)
+    return exponents(lab, groups(lab, images=False), "tau_onset", 1.0)
 
 
 def gmm_gen_n(lab: Lab) -> list[Comparison]:
     """Figure 9 left: tau_gen does not depend on n: the lowest KL divergence."""
-    return exponents(lab, groups(lab, images=False), "tau_gen", 0.0, "kl")
+    return exponents(lab, groups(lab, images=False), "tau_opt", 0.0, "kl")
 
 
 def gmm_collapse(lab: Lab) -> list[Comparison]:
@@ -24,22 +24,22 @@ def gmm_collapse(lab: Lab) -> list[Comparison]:
 
 def gmm_mem_width(lab: Lab) -> list[Comparison]:
     """Figure 9 right."""
-    return width_exponents(lab, groups(lab, images=False), "tau_mem", 1.0)
+    return width_exponents(lab, groups(lab, images=False), "tau_onset", 1.0)
 
 
 def images_mem_n(lab: Lab) -> list[Comparison]:
     """Figure 2: tau_mem proportional to n for U-Nets on images."""
-    return exponents(lab, groups(lab, images=True), "tau_mem", 1.0)
+    return exponents(lab, groups(lab, images=True), "tau_onset", 1.0)
 
 
 def images_gen_n(lab: Lab) -> list[Comparison]:
     """Figure 2: tau_gen does not depend on n, at n of at least 128 as in the paper."""
-    return exponents(lab, groups(lab, images=True, where=lambda run: run.n >= 128), "tau_gen", 0.0)
+    return exponents(lab, groups(lab, images=True, where=lambda run: run.n >= 128), "tau_opt", 0.0)
 
 
 def images_gen_small_n(lab: Lab) -> list[Comparison]:
     """The same at n <= 128, below the paper's range."""
-    return exponents(lab, groups(lab, images=True, where=lambda run: run.n <= 128), "tau_gen", 0.0)
+    return exponents(lab, groups(lab, images=True, where=lambda run: run.n <= 128), "tau_opt", 0.0)
 
 
 def images_collapse(lab: Lab) -> list[Comparison]:
@@ -49,17 +49,17 @@ def images_collapse(lab: Lab) -> list[Comparison]:
 
 def images_mem_width(lab: Lab) -> list[Comparison]:
     """Figure 3C and D."""
-    return width_exponents(lab, groups(lab, images=True), "tau_mem", 1.0)
+    return width_exponents(lab, groups(lab, images=True), "tau_onset", 1.0)
 
 
 def images_gen_width(lab: Lab) -> list[Comparison]:
     """Figure 3A and B."""
-    return width_exponents(lab, groups(lab, images=True), "tau_gen", 1.0)
+    return width_exponents(lab, groups(lab, images=True), "tau_opt", 1.0)
 
 
 def full_batch(lab: Lab) -> list[Comparison]:
     """Figure 7 left: runs whose batch is the whole training set."""
-    return exponents(lab, groups(lab, where=lambda run: run.facts.get("batch") == run.n), "tau_mem", 1.0)
+    return exponents(lab, groups(lab, where=lambda run: run.facts.get("batch") == run.n), "tau_onset", 1.0)
 
 
 def guided(lab: Lab) -> list[Comparison]:
@@ -67,4 +67,4 @@ def guided(lab: Lab) -> list[Comparison]:
     chosen = [g for g in groups(lab) if g.guided]
     if not chosen:
         raise NotTestable("no run with guidance among the summaries")
-    return [*collapse(lab, chosen), *exponents(lab, chosen, "tau_mem", 1.0)]
+    return [*collapse(lab, chosen), *exponents(lab, chosen, "tau_onset", 1.0)]

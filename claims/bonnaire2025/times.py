@@ -25,11 +25,11 @@ class Curves:
 
     def gen(self, pick: slice = ALL) -> np.ndarray:
         """Time of the lowest test loss."""
-        return np.array([ob.tau_gen(TAU[pick], c.test[pick]).value for c in self.curves])
+        return np.array([ob.tau_opt(TAU[pick], c.test[pick]).value for c in self.curves])
 
     def mem(self, pick: slice = ALL) -> np.ndarray:
         """Time of half of the final gap."""
-        return np.array([ob.tau_mem(TAU[pick], c.train[pick], c.test[pick]).value for c in self.curves])
+        return np.array([ob.tau_half(TAU[pick], c.train[pick], c.test[pick]).value for c in self.curves])
 
     def onset(self, pick: slice = ALL) -> np.ndarray:
         """When L_gen first is `ONSET`."""
@@ -37,7 +37,7 @@ class Curves:
 
     def edge(self) -> np.ndarray:
         """psi_p/(Delta_t lambda_min) with the exact left edge of rho_1."""
-        return np.array([float(rf.timescales(q).tau_mem) for q in self.problems])
+        return np.array([float(rf.timescales(q).tau_mem_edge) for q in self.problems])
 
     def population(self, pick: slice = ALL) -> np.ndarray:
         """When the population bulk has done half of its part of the training loss."""
@@ -59,8 +59,8 @@ def drawn(lab: Lab, problems: Sequence[rf.ScoreProblem], d: int, seeds: int) -> 
     for i, q in enumerate(problems):
         for k in range(seeds):
             x = lab.draw(q, d, k, "gaussian-equivalent")
-            gen[i, k] = ob.tau_gen(TAU, x.test).value
-            mem[i, k] = ob.tau_mem(TAU, x.train, x.test).value
+            gen[i, k] = ob.tau_opt(TAU, x.test).value
+            mem[i, k] = ob.tau_half(TAU, x.train, x.test).value
     return gen, mem
 
 
@@ -180,7 +180,7 @@ def ratio_many_features(lab: Lab) -> list[Comparison]:
     """psi_p >> psi_n: tau_mem/tau_gen does not depend on t."""
     t = np.array([0.001, 0.003, 0.01])
     found = Curves([rf.ScoreProblem(4.0, 4096.0, x) for x in t])
-    window = np.array([float(rf.timescales(q).window) for q in found.problems])
+    window = np.array([float(rf.timescales(q).window_edge) for q in found.problems])
     return [
         near("exponent in t of τ_mem/τ_gen, ψ_n = 4, ψ_p = 4096, from the spectrum", slope(t, window), 0.0,
              one_digit(t), 1e-9, "solver"),
@@ -193,7 +193,7 @@ def ratio_equal_sizes(lab: Lab) -> list[Comparison]:
     """psi_p = psi_n: tau_mem/tau_gen grows like 1/t."""
     t = np.array([0.001, 0.003, 0.01])
     found = Curves([rf.ScoreProblem(32.0, 32.0, x) for x in t])
-    window = np.array([float(rf.timescales(q).window) for q in found.problems])
+    window = np.array([float(rf.timescales(q).window_edge) for q in found.problems])
     return [
         near("exponent in t of ψ_p/λ_min, ψ_n = ψ_p = 32", slope(t, window), -1.0, one_digit(t), 1e-9, "solver"),
         more("the same for half of the final gap over the lowest test loss",

@@ -33,10 +33,10 @@ class Comparison:
 
     Attributes:
         runs: the runs by width and n, each with its times.
-        quality: curve whose lowest point is tau_gen, the same in all runs.
-        threshold: height of f_mem above chance that defines tau_mem.
-        fits: power law of each time of `TIMES`, and "rf_tau_mem" of the random-features model.
-        slopes: local exponents of tau_mem in n, by width.
+        quality: curve whose lowest point is tau_opt, the same in all runs.
+        threshold: height of f_mem above chance that defines tau_onset.
+        fits: power law of each time of `TIMES`, and "rf_tau_half" of the random-features model.
+        slopes: local exponents of tau_onset in n, by width.
         spread: name of a time axis -> factor by which the runs differ along it at equal f_mem; 1 is a collapse.
         predictions: the random-features model beside each run, None where it cannot be had.
         notes: what to know, each beginning with the run it is about.
@@ -94,8 +94,8 @@ def compare(
 
     Args:
         runs: paths (see `load_run`) or summaries; one is enough for its times, exponents need more.
-        quality: the curve whose lowest point is tau_gen: "test_loss", "frechet", "kernel" or "kl".
-        threshold: tau_mem is where f_mem first is this much above chance.
+        quality: the curve whose lowest point is tau_opt: "test_loss", "frechet", "kernel" or "kl".
+        threshold: tau_onset is where f_mem first is this much above chance.
         resamples: bootstrap draws, >= 500.
         seed: of the bootstrap.
         prediction: solve the random-features model too (a second or two for each run).
@@ -115,8 +115,8 @@ def compare(
         ...     columns = {"test_loss": np.log(tau / 1e4) ** 2, "f_mem": 1 / (1 + (300 * n / tau) ** 4)}
         ...     return RunSummary(f"n{n}", n, 32, tau, columns, {"chance_level": 0.0})
         >>> found = compare([run(256), run(512), run(1024)], prediction=False)
-        >>> f"tau_mem ~ n^{found.fits['tau_mem'].gamma:.2f}, tau_gen ~ n^{abs(found.fits['tau_gen'].gamma):.2f}"
-        'tau_mem ~ n^1.00, tau_gen ~ n^0.00'
+        >>> f"tau_onset ~ n^{found.fits['tau_onset'].gamma:.2f}, tau_opt ~ n^{abs(found.fits['tau_opt'].gamma):.2f}"
+        'tau_onset ~ n^1.00, tau_opt ~ n^0.00'
     """
     summaries = _unique([x if isinstance(x, RunSummary) else load_run(x) for x in runs])
     found = tuple(
@@ -127,11 +127,11 @@ def compare(
     n = np.array([run.n for run in summaries], dtype=np.float64)
     width = np.array([run.width for run in summaries], dtype=np.float64)
     fits = {name: _fit(found, name, n, width) for name in TIMES}
-    rf_times = np.array([np.nan if x is None else x.tau_mem.value for x in predictions])
-    fits["rf_tau_mem"] = fit_scaling(n, width, rf_times)
-    tau_mem = np.array([x.times["tau_mem"].observable.value for x in found])
+    rf_times = np.array([np.nan if x is None else x.tau_half.value for x in predictions])
+    fits["rf_tau_half"] = fit_scaling(n, width, rf_times)
+    tau_onset = np.array([x.times["tau_onset"].observable.value for x in found])
     own = [f"{x.run.name}: {note}" for x in found for note in x.notes]
-    return Comparison(found, quality, threshold, fits, slopes_by_width(n, width, tau_mem),
+    return Comparison(found, quality, threshold, fits, slopes_by_width(n, width, tau_onset),
                       _spread(summaries, threshold), predictions, (*own, *notes))  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def table(comparison: Comparison) -> Table:
     rows = []
     for x, model in zip(comparison.runs, comparison.predictions, strict=True):
         times = {name: x.times[name] for name in TIMES}
-        ratio = times["tau_mem_gap"].observable.value / times["tau_gen"].observable.value
+        ratio = times["tau_half"].observable.value / times["tau_opt"].observable.value
         rows.append([x.run.name, str(x.run.n), str(x.run.width or "–"), *(times[name].text for name in TIMES),
                      num(ratio, 2), "–" if model is None else num(model.ratio, 2)])  # fmt: skip
     headers = ["run", "n", "W", "τ_gen", "τ_mem (f_mem)", "τ_mem (gap)", "τ_mem (gap)/τ_gen",

@@ -58,7 +58,7 @@ def figure(found: Comparison) -> Figure:
 def _main_width(found: Comparison) -> int:
     """The width with most runs; among equals the one where most memorise, then the largest."""
     widths = np.array([x.run.width for x in found.runs])
-    known = np.isfinite(found.values("tau_mem"))
+    known = np.isfinite(found.values("tau_onset"))
     return max(widths.tolist(), key=lambda w: (np.sum(widths == w), np.sum(known[widths == w]), w))
 
 
@@ -89,9 +89,9 @@ def _times_panel(ax: Axes, found: Comparison, same: Sequence[RunSummary], by_wid
         found_marks = [_mark(size, x.times[name]) for size, x in zip(sizes, runs, strict=True)]
         marks[name] = [mark for mark in found_marks if mark is not None]
     size = np.array(sizes, dtype=np.float64)
-    line = np.array([np.nan if x is None else x.tau_mem.value for x in models])
-    mem, gap = found.values("tau_mem")[pick], found.values("tau_mem_gap")[pick]
-    networks.times(ax, marks["tau_gen"], marks["tau_mem"], marks["tau_mem_gap"], sizes,
+    line = np.array([np.nan if x is None else x.tau_half.value for x in models])
+    mem, gap = found.values("tau_onset")[pick], found.values("tau_half")[pick]
+    networks.times(ax, marks["tau_opt"], marks["tau_onset"], marks["tau_half"], sizes,
                    prediction=_scaled(size, line, gap if np.isfinite(gap).any() else mem),
                    guide=_scaled(size, 1 / size if by_width else size, mem),
                    names=("width $W$", r"$\propto 1/W$") if by_width else None)  # fmt: skip

@@ -32,8 +32,8 @@ class Prediction:
         tau: training times, infinity last.
         train: training loss per dimension.
         test: test loss per dimension.
-        tau_gen: lowest test loss.
-        tau_mem: L_test - L_train is half of its value at tau = infinity.
+        tau_opt: lowest test loss.
+        tau_half: L_test - L_train is half of its value at tau = infinity.
     """
 
     psi_n: float
@@ -43,13 +43,13 @@ class Prediction:
     tau: Float[np.ndarray, " T"]
     train: Float[np.ndarray, " T"]
     test: Float[np.ndarray, " T"]
-    tau_gen: Observable
-    tau_mem: Observable
+    tau_opt: Observable
+    tau_half: Observable
 
     @property
     def ratio(self) -> float:
-        """tau_mem/tau_gen: comparable with a network's, whatever its unit of time."""
-        return self.tau_mem.value / self.tau_gen.value
+        """tau_half/tau_opt: comparable with a network's, whatever its unit of time."""
+        return self.tau_half.value / self.tau_opt.value
 
 
 def predict(run: RunSummary) -> Prediction:
@@ -78,6 +78,6 @@ def predict(run: RunSummary) -> Prediction:
     psi_p = float(np.clip(wanted, *PSI_P))
     problem = ScoreProblem(run.n / d, psi_p, t, Empirical(values / values.mean()))
     curves = loss_curves(problem, _TAU)
-    low = observables.tau_gen(_TAU, curves.test)
-    half = observables.tau_mem(_TAU, curves.train, curves.test)
+    low = observables.tau_opt(_TAU, curves.test)
+    half = observables.tau_half(_TAU, curves.train, curves.test)
     return Prediction(run.n / d, psi_p, psi_p != wanted, t, _TAU, curves.train, curves.test, low, half)

@@ -15,13 +15,13 @@ from rfscore.errors import InputError, bad
 from rfscore.networks.summary import RunSummary
 from rfscore.observables import Observable
 
-#: Curves whose lowest point may define tau_gen.
+#: Curves whose lowest point may define tau_opt.
 QUALITIES = ("test_loss", "frechet", "kernel", "kl")
 #: The three times of a run, and what they are.
 TIMES = {
-    "tau_gen": "lowest point of the quality curve",
-    "tau_mem": "f_mem first reaches its chance level plus the threshold",
-    "tau_mem_gap": "L_test - L_train first reaches half of its value at the last step, after the lowest test loss",
+    "tau_opt": "lowest point of the quality curve",
+    "tau_onset": "f_mem first reaches its chance level plus the threshold",
+    "tau_half": "L_test - L_train first reaches half of its value at the last step, after the lowest test loss",
 }
 _NORMAL_95 = 1.959963984540054  # half-width of a 95 % interval in standard deviations
 
@@ -80,7 +80,7 @@ class RunTimes:
 
     Attributes:
         run: the curves.
-        times: "tau_gen", "tau_mem", "tau_mem_gap" (see `TIMES`).
+        times: "tau_opt", "tau_onset", "tau_half" (see `TIMES`).
         gap_grows: whether test - train loss still grows at the last step, so that its half comes too early.
         notes: what to know before using them.
     """
@@ -94,7 +94,7 @@ class RunTimes:
 def read_times(
     run: RunSummary, *, quality: str = "test_loss", threshold: float = 0.05, resamples: int = 1000, seed: int = 0
 ) -> RunTimes:
-    """tau_gen and tau_mem of one run by the definitions of `TIMES`, with bootstrap intervals.
+    """tau_opt and tau_onset of one run by the definitions of `TIMES`, with bootstrap intervals.
 
     f_mem is resampled binomially when the number of generated samples is known (facts["samples"]), otherwise as a
     normal variable with the width of its interval; losses as normal variables with facts["loss_error"] (one
@@ -102,13 +102,13 @@ def read_times(
 
     Args:
         run: the curves.
-        quality: curve whose lowest point is tau_gen, one of `QUALITIES`.
+        quality: curve whose lowest point is tau_opt, one of `QUALITIES`.
         threshold: height above the chance level (facts["chance_level"], 0 when absent) at which f_mem counts.
         resamples: bootstrap draws, >= 500.
         seed: of the bootstrap.
 
     Returns:
-        RunTimes; tau_mem of a curve that was not measured is "undefined".
+        RunTimes; tau_onset of a curve that was not measured is "undefined".
 
     Raises:
         InputError: the quality curve is missing, a threshold outside (0, 1), too few resamples.
@@ -122,12 +122,12 @@ def read_times(
     if quality not in run.columns:
         others = [name for name in QUALITIES if name in run.columns]
         raise bad("quality", quality, f"one of {others}" if others else "a run with a quality curve",
-                  f"run {run.name!r} did not measure it; tau_gen needs one definition for all runs")  # fmt: skip
+                  f"run {run.name!r} did not measure it; tau_opt needs one definition for all runs")  # fmt: skip
     level = float(run.facts.get("chance_level") or 0.0) + threshold
     wanted: dict[str, tuple[tuple[str, ...], Callable[..., Observable]]] = {
-        "tau_gen": ((quality,), observables.tau_gen),
-        "tau_mem": (("f_mem",), lambda tau, f: observables.onset(tau, f, level)),
-        "tau_mem_gap": (("train_loss", "test_loss"), observables.tau_mem),
+        "tau_opt": ((quality,), observables.tau_opt),
+        "tau_onset": (("f_mem",), lambda tau, f: observables.onset(tau, f, level)),
+        "tau_half": (("train_loss", "test_loss"), observables.tau_half),
     }
     rng = np.random.default_rng(seed)
     times = {key: _reading(run, columns, read, resamples, rng) for key, (columns, read) in wanted.items()}

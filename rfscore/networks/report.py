@@ -17,8 +17,8 @@ from rfscore.report.numbers import num
 from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture, to_markdown
 
 _SYMBOLS = {
-    "tau_gen": "τ_gen", "tau_mem": "τ_mem (f_mem)", "tau_mem_gap": "τ_mem (gap)",
-    "rf_tau_mem": "Random-features τ_mem (gap)",
+    "tau_opt": "τ_opt", "tau_onset": "τ_onset (f_mem)", "tau_half": "τ_half (gap)",
+    "rf_tau_half": "Random-features τ_half",
 }  # fmt: skip
 _MODEL = (
     "The random-features model beside each run has the run's n, the covariance of its data (scaled to mean variance "
@@ -44,8 +44,8 @@ def compare_runs(
     Args:
         paths: runs, as `compare` takes them.
         out: the folder, new or made by rfscore before.
-        quality: the curve whose lowest point is tau_gen.
-        threshold: tau_mem is where f_mem first is this much above chance.
+        quality: the curve whose lowest point is tau_opt.
+        threshold: tau_onset is where f_mem first is this much above chance.
         resamples: bootstrap draws.
         seed: of the bootstrap.
         prediction: solve the random-features model too.
@@ -78,9 +78,9 @@ def _meta(found: Comparison) -> str:
 def blocks(found: Comparison) -> list[Block]:
     """The page: table, figure, sentences."""
     page: list[Block] = [table(found), Picture("comparison", b"", _CAPTION), Heading("Power laws")]
-    fits = {name: fit for name, fit in found.fits.items() if any(found.predictions) or name != "rf_tau_mem"}
+    fits = {name: fit for name, fit in found.fits.items() if any(found.predictions) or name != "rf_tau_half"}
     laws = {name: fit_sentence(_SYMBOLS[name], fit) for name, fit in fits.items()}
-    laws["tau_mem_gap"] += gap_sentence(found)
+    laws["tau_half"] += gap_sentence(found)
     page += [Bullets(list(laws.values())), Paragraph(spread_sentence(found))]
     slopes = [
         f"W = {width or '?'}: local exponents of τ_mem (f_mem) in n: {', '.join(num(x, 2) for x in local.slope)}."
@@ -100,8 +100,8 @@ def blocks(found: Comparison) -> list[Block]:
 
 
 def gap_sentence(found: Comparison) -> str:
-    """A gap that still grows biases tau_mem (gap); nothing to say otherwise."""
-    grows, fit = sum(x.gap_grows for x in found.runs), found.fits["tau_mem_gap"]
+    """A gap that still grows biases tau_half; nothing to say otherwise."""
+    grows, fit = sum(x.gap_grows for x in found.runs), found.fits["tau_half"]
     if not grows or (math.isnan(fit.gamma) and math.isnan(fit.beta)):
         return ""
     return f" In {grows} of {len(found.runs)} runs the gap still grows at the last step: this exponent is too low."
@@ -133,14 +133,14 @@ def spread_sentence(found: Comparison) -> str:
 
 
 def model_sentences(found: Comparison) -> list[str]:
-    """tau_mem/tau_gen of each run and of its model."""
+    """tau_half/tau_opt of each run and of its model."""
     sentences = []
     for x, model in zip(found.runs, found.predictions, strict=True):
         if model is None:
             continue
         clipped = ", at the end of its range" if model.clipped else ""
         setting = f"ψ_n = {num(model.psi_n)}, ψ_p = {num(model.psi_p)}{clipped}, t = {num(model.t)}"
-        ratio = x.times["tau_mem_gap"].observable.value / x.times["tau_gen"].observable.value
+        ratio = x.times["tau_half"].observable.value / x.times["tau_opt"].observable.value
         measured = f"{num(ratio)} in the run" if math.isfinite(ratio) else "not known in the run"
         sentences.append(f"{x.run.name} ({setting}): τ_mem/τ_gen = {num(model.ratio)} in the model, {measured}.")
     return sentences

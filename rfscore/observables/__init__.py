@@ -1,4 +1,4 @@
-r"""From a curve to numbers: minimum, crossing, onset, tau_gen and tau_mem, power-law exponent.
+r"""From a curve to numbers: minimum, crossing, onset, tau_opt and tau_half, power-law exponent.
 
 The same code serves theory curves and runs. Training time is read on a logarithmic axis: between two training times a
 curve is taken as linear in log(tau). Points at tau = 0 and tau = inf are allowed; they serve as first and final value,
@@ -15,5 +15,5 @@ from rfscore.observables.times import Status as Status
 from rfscore.observables.times import crossing as crossing
 from rfscore.observables.times import minimum as minimum
 from rfscore.observables.times import onset as onset
-from rfscore.observables.times import tau_gen as tau_gen
-from rfscore.observables.times import tau_mem as tau_mem
+from rfscore.observables.times import tau_half as tau_half
+from rfscore.observables.times import tau_opt as tau_opt

@@ -1,4 +1,4 @@
-"""Training times read off curves: minimum, crossing, onset, tau_gen, tau_mem."""
+"""Training times read off curves: minimum, crossing, onset, tau_opt, tau_half."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def onset(
     return crossing(tau, gap, threshold, after=after)
 
 
-def tau_gen(tau: Float[np.ndarray, " k"], test: Float[np.ndarray, " k"]) -> Observable:
+def tau_opt(tau: Float[np.ndarray, " k"], test: Float[np.ndarray, " k"]) -> Observable:
     """Generalisation time: the training time of the lowest test loss.
 
     For Gaussian data the score error is an increasing affine function of the test loss at fixed t (the denoising
@@ -223,14 +223,14 @@ def tau_gen(tau: Float[np.ndarray, " k"], test: Float[np.ndarray, " k"]) -> Obse
     return minimum(tau, test)
 
 
-def tau_mem(
+def tau_half(
     tau: Float[np.ndarray, " k"],
     train: Float[np.ndarray, " k"],
     test: Float[np.ndarray, " k"],
     *,
     fraction: float = 0.5,
 ) -> Observable:
-    """Memorisation time: the first time after tau_gen at which L_test - L_train is `fraction` of its final value.
+    """Memorisation time: the first time after tau_opt at which L_test - L_train is `fraction` of its final value.
 
     The final value is the gap at the last training time given; include tau = inf to make it the true one. When the
     test loss has no minimum before the last time there is no memorisation to date, and the result is censored.
@@ -249,15 +249,15 @@ def tau_mem(
 
     Example:
         >>> import numpy as np
-        >>> from rfscore.observables import tau_mem
+        >>> from rfscore.observables import tau_half
         >>> tau = np.append(np.geomspace(0.1, 1e6, 141), np.inf)
         >>> train, test = 1 - 0.3 * (1 - np.exp(-tau)), 0.7 + 0.3 * np.exp(-tau) + 2 * (1 - np.exp(-tau / 1e4))
-        >>> print(f"{tau_mem(tau, train, test).value:.4g}, {1e4 * np.log(2):.4g} expected")
+        >>> print(f"{tau_half(tau, train, test).value:.4g}, {1e4 * np.log(2):.4g} expected")
         6929, 6931 expected
     """
     if not 0 < fraction < 1:
         raise bad("fraction", fraction, "a number in (0, 1)")
-    low = tau_gen(tau, test)
+    low = tau_opt(tau, test)
     gap = _curve(tau, np.asarray(test, dtype=np.float64) - np.asarray(train, dtype=np.float64))
     if low.status == "undefined" or gap.y[-1] <= 0:
         why = low.message or f"the final gap {gap.y[-1]:.3g} is not positive: this run does not memorise"

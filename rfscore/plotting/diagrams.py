@@ -23,9 +23,10 @@ SYMBOLS = {
     "score_error": "score error", "train_inf": r"$L_{\rm train}(\infty)$", "test_inf": r"$L_{\rm test}(\infty)$",
     "tau_opt": r"best stopping $\tau_{\rm opt}$", "test_opt": r"lowest $L_{\rm test}$",
     "excess": r"$L_{\rm test}(\infty)-\min_\tau L_{\rm test}$", "tau_half": r"$\tau_{1/2}$: half of the final gap",
-    "window_opt": r"window $\tau_{1/2}/\tau_{\rm opt}$", "tau_gen": r"$\tau_{\rm gen}=1/\Delta_t$",
-    "tau_mem": r"$\tau_{\rm mem}=\psi_p/(\Delta_t\lambda_{\rm min})$",
-    "window": r"window $\tau_{\rm mem}/\tau_{\rm gen}$", "tau_last": r"$\tau_{\rm last}$",
+    "window_half": r"window $\tau_{1/2}/\tau_{\rm opt}$", "tau_gen_scale": r"$1/\Delta_t$",
+    "tau_mem_edge": r"$\psi_p/(\Delta_t\lambda_{\rm min})$",
+    "window_edge": r"window $\psi_p/\lambda_{\rm min}$",
+    "tau_last_edge": r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$",
     "lambda_min": r"$\lambda_{\rm min}$", "lambda_lowest": r"$\lambda_{\rm lowest}$",
 }  # fmt: skip
 _UNKNOWN = "#dddddd"  # where a number is not defined, or not there yet

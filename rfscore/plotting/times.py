@@ -11,8 +11,8 @@ from matplotlib.ticker import LogLocator
 from rfscore.plotting import style
 from rfscore.plotting.style import Points
 
-_COLOURS = {"tau_gen": style.TRAIN, "tau_mem": style.TEST}
-_NAMES = {"tau_gen": r"$\tau_{\rm gen}$", "tau_mem": r"$\tau_{\rm mem}$"}
+_COLOURS = {"tau_opt": style.TRAIN, "tau_half": style.TEST}
+_NAMES = {"tau_opt": r"$\tau_{\rm opt}$, best stopping", "tau_half": r"$\tau_{1/2}$, half of the final gap"}
 
 
 def times(
@@ -24,12 +24,12 @@ def times(
     *,
     proportional: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """tau_gen and tau_mem against psi_n: read off the curves (lines, points) and predicted by the spectrum.
+    """tau_opt and tau_half against psi_n: read off the curves (lines, points) and predicted by the spectrum.
 
     Args:
         ax: axes to draw into.
         psi_n: where theory and predictions are given.
-        theory: "tau_gen", "tau_mem" -> times read off the theory curves.
+        theory: "tau_opt", "tau_half" -> times read off the theory curves.
         points: the same -> times read off finite-size runs.
         predictions: label -> (times, line style) of the spectral predictions, thin grey lines.
         proportional: (psi_n, tau) of a line proportional to n, to guide the eye.
@@ -37,7 +37,7 @@ def times(
     for label, (y, dash) in predictions.items():
         ax.plot(psi_n, y, dash, color=style.FAINT, linewidth=1.1, label=label)
     for name, y in theory.items():
-        ax.plot(psi_n, y, color=_COLOURS[name], label=f"{_NAMES[name]}, from the curves")
+        ax.plot(psi_n, y, color=_COLOURS[name], label=_NAMES[name])
     for name, values in points.items():
         style.dots(ax, values, _COLOURS[name])
     if proportional is not None:
@@ -51,7 +51,7 @@ def times(
 
 
 def exponents(ax: Axes, lines: Mapping[float, tuple[np.ndarray, np.ndarray]], *, band: tuple[float, float]) -> None:
-    """Local exponent d ln(tau_mem)/d ln(n) against psi_n, one line per psi_p; 1 means "proportional to n".
+    """Local exponent d ln(tau_half)/d ln(n) against psi_n, one line per psi_p; 1 means "proportional to n".
 
     Args:
         ax: axes to draw into.
@@ -64,5 +64,5 @@ def exponents(ax: Axes, lines: Mapping[float, tuple[np.ndarray, np.ndarray]], *,
     for i, (psi_p, (x, y)) in enumerate(lines.items()):
         ax.plot(x, y, color=style.TEST, linestyle=dashes[i % len(dashes)], label=rf"$\psi_p$ = {psi_p:g}")
     style.binary_axis(ax, np.concatenate([x for x, _ in lines.values()]))
-    ax.set(xlabel=r"$\psi_n = n/d$", ylabel=r"local exponent of $\tau_{\rm mem}\sim n^\gamma$")
+    ax.set(xlabel=r"$\psi_n = n/d$", ylabel=r"local exponent of $\tau_{1/2}\sim n^\gamma$")
     ax.legend(loc="lower left")

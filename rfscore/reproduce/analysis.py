@@ -19,14 +19,14 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Times:
-    """tau_gen and tau_mem of one psi_n: read off the theory curves, off each run, and predicted by the spectrum."""
+    """tau_opt and tau_half of one psi_n: read off the theory curves, off each run, and predicted by the spectrum."""
 
     psi_n: float
-    theory_gen: float
-    theory_mem: float
-    runs_gen: Float[Array, " seeds"]
-    runs_mem: Float[Array, " seeds"]
-    half_mem: Float[Array, " seeds"]
+    theory_opt: float
+    theory_half: float
+    runs_opt: Float[Array, " seeds"]
+    runs_half: Float[Array, " seeds"]
+    runs_half_small: Float[Array, " seeds"]
     spectral: rf.Timescales
 
 
@@ -42,14 +42,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Exponents:
-    """gamma of tau_mem ~ n^gamma: runs (bootstrap over seeds), theory curves, spectral predictions."""
+    """gamma of tau_half ~ n^gamma: runs (bootstrap over seeds), theory curves, spectral predictions."""
 
     runs: ob.Exponent
     theory: float
     spectral: float
     last: float
     law: float
-    gen: float
+    opt: float
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ class Distance:
     control_test: float
     direct_train: float
     direct_test: float
-    theory_mem: float
-    real_mem: Float[Array, " seeds"]
-    control_mem: Float[Array, " seeds"]
-    theory_gen: float
-    real_gen: Float[Array, " seeds"]
-    control_gen: Float[Array, " seeds"]
+    theory_half: float
+    real_half: Float[Array, " seeds"]
+    control_half: Float[Array, " seeds"]
+    theory_opt: float
+    real_opt: Float[Array, " seeds"]
+    control_opt: Float[Array, " seeds"]
     theory_best: float
     real_best: float
     control_best: float
@@ -120,27 +120,27 @@ def mean_error(values: Float[Array, "seeds T"]) -> tuple[Array, Array]:
     return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
 
 
-def _mem(tau: Array, train: Array, test: Array) -> float:
-    return ob.tau_mem(tau, train, test).value
+def _half(tau: Array, train: Array, test: Array) -> float:
+    return ob.tau_half(tau, train, test).value
 
 
-def _each_mem(tau: Array, train: Array, test: Array) -> Array:
-    return np.array([_mem(tau, a, b) for a, b in zip(train, test, strict=True)])
+def _each_half(tau: Array, train: Array, test: Array) -> Array:
+    return np.array([_half(tau, a, b) for a, b in zip(train, test, strict=True)])
 
 
-def _each_gen(tau: Array, test: Array) -> Array:
-    return np.array([ob.tau_gen(tau, y).value for y in test])
+def _each_opt(tau: Array, test: Array) -> Array:
+    return np.array([ob.tau_opt(tau, y).value for y in test])
 
 
 def times(tau: Array, result: CurveResult) -> Times:
-    """tau_gen and tau_mem, the same definitions for theory and runs."""
+    """tau_opt and tau_half, the same definitions for theory and runs."""
     return Times(
         float(result.problem.psi_n),
-        ob.tau_gen(tau, result.theory.test).value,
-        _mem(tau, result.theory.train, result.theory.test),
-        _each_gen(tau, result.runs.test),
-        _each_mem(tau, result.runs.train, result.runs.test),
-        _each_mem(tau, result.half.train, result.half.test),
+        ob.tau_opt(tau, result.theory.test).value,
+        _half(tau, result.theory.train, result.theory.test),
+        _each_opt(tau, result.runs.test),
+        _each_half(tau, result.runs.train, result.runs.test),
+        _each_half(tau, result.half.train, result.half.test),
         result.spectral,
     )
 
@@ -167,12 +167,12 @@ def exponents(found: list[Times], seed: int) -> Exponents:
         return ob.fit_exponent(n, np.array(values, dtype=float), seed=seed).value
 
     return Exponents(
-        ob.fit_exponent(n, np.array([x.runs_mem for x in found]), seed=seed),
-        slope([x.theory_mem for x in found]),
-        slope([x.spectral.tau_mem for x in found]),
-        slope([x.spectral.tau_last for x in found]),
+        ob.fit_exponent(n, np.array([x.runs_half for x in found]), seed=seed),
+        slope([x.theory_half for x in found]),
+        slope([x.spectral.tau_mem_edge for x in found]),
+        slope([x.spectral.tau_last_edge for x in found]),
         slope([x.spectral.tau_mem_law for x in found]),
-        slope([x.theory_gen for x in found]),
+        slope([x.theory_opt for x in found]),
     )
 
 
@@ -254,9 +254,9 @@ def distance(tau: Array, x: RealCurves) -> Distance:
         largest(x.real_train, x.theory.train), largest(x.real_test, x.theory.test),
         largest(x.control_train, x.theory.train), largest(x.control_test, x.theory.test),
         largest(x.real_train, x.control_train.mean(0)), largest(x.real_test, x.control_test.mean(0)),
-        _mem(tau, x.theory.train, x.theory.test),
-        _each_mem(tau, x.real_train, x.real_test), _each_mem(tau, x.control_train, x.control_test),
-        ob.tau_gen(tau, x.theory.test).value, _each_gen(tau, x.real_test), _each_gen(tau, x.control_test),
+        _half(tau, x.theory.train, x.theory.test),
+        _each_half(tau, x.real_train, x.real_test), _each_half(tau, x.control_train, x.control_test),
+        ob.tau_opt(tau, x.theory.test).value, _each_opt(tau, x.real_test), _each_opt(tau, x.control_test),
         float(x.theory.test.min()), float(x.real_test.mean(0).min()), float(x.control_test.mean(0).min()),
     )  # fmt: skip
 

@@ -48,8 +48,8 @@ class RealCase:
 class Plan:
     """All that decides the numbers, the seed included.
 
-    `law_psi_p` are the psi_p at which the exponent of tau_mem is followed over psi_n, by theory alone; `law_points` the
-    number of psi_n; `points` that of training times.
+    `law_psi_p` are the psi_p at which the exponent of tau_half is followed over psi_n, by theory alone; `law_points`
+    the number of psi_n; `points` that of training times.
     """
 
     name: str

@@ -104,23 +104,29 @@ def curves(tau: Array, results: list[CurveResult], d: int) -> Figure:
 
 
 def times(numbers: Numbers) -> Figure:
-    """tau_gen and tau_mem against psi_n, and the local exponent of tau_mem at several psi_p."""
+    """tau_opt and tau_half against psi_n, and the local exponent of tau_half at several psi_p."""
     figure, axes = draw.panels(1, 2, width=7.2, height=3.3)
     found = numbers.times
     psi_n = np.array([x.psi_n for x in found])
     points = {}
-    for name, runs in (("tau_gen", [x.runs_gen for x in found]), ("tau_mem", [x.runs_mem for x in found])):
+    for name, runs in (("tau_opt", [x.runs_opt for x in found]), ("tau_half", [x.runs_half for x in found])):
         mean, error = mean_error(np.array(runs).T)
         points[name] = Points(psi_n, mean, error)
-    theory = {"tau_gen": np.array([x.theory_gen for x in found]), "tau_mem": np.array([x.theory_mem for x in found])}
+    theory = {"tau_opt": np.array([x.theory_opt for x in found]), "tau_half": np.array([x.theory_half for x in found])}
     spectral = {
-        r"$\psi_p/(\Delta_t\lambda_{\rm min})$, sample bulk": (np.array([x.spectral.tau_mem for x in found]), "--"),
-        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$, lowest bulk": (np.array([x.spectral.tau_last for x in found]), ":"),
-        r"$1/\Delta_t$": (np.array([x.spectral.tau_gen for x in found]), "-."),
+        r"$\psi_p/(\Delta_t\lambda_{\rm min})$, sample bulk": (
+            np.array([x.spectral.tau_mem_edge for x in found]),
+            "--",
+        ),
+        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$, lowest bulk": (
+            np.array([x.spectral.tau_last_edge for x in found]),
+            ":",
+        ),
+        r"$1/\Delta_t$": (np.array([x.spectral.tau_gen_scale for x in found]), "-."),
     }
-    guide = (psi_n[[0, -1]], theory["tau_mem"][0] * psi_n[[0, -1]] / psi_n[0])
+    guide = (psi_n[[0, -1]], theory["tau_half"][0] * psi_n[[0, -1]] / psi_n[0])
     draw.times(axes[0, 0], psi_n, theory, points, spectral, proportional=guide)
-    axes[0, 0].set_ylim(top=30 * max(x.spectral.tau_last for x in found))
+    axes[0, 0].set_ylim(top=30 * max(x.spectral.tau_last_edge for x in found))
     draw.exponents(axes[0, 1], {x.psi_p: (x.middle, x.slope) for x in numbers.laws}, band=(1 - NEAR_ONE, 1 + NEAR_ONE))
     return figure
 

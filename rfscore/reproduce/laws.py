@@ -1,4 +1,4 @@
-"""Where tau_mem is proportional to n: local exponents by theory, over psi_n, at several psi_p."""
+"""Where tau_half is proportional to n: local exponents by theory, over psi_n, at several psi_p."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NEAR_ONE = 0.15
 
 @dataclass(frozen=True)
 class Law:
-    """tau_mem against psi_n at one psi_p, and its local exponents between neighbouring psi_n."""
+    """tau_half against psi_n at one psi_p, and its local exponents between neighbouring psi_n."""
 
     psi_p: float
     psi_n: Float[np.ndarray, " k"]
-    tau_mem: Float[np.ndarray, " k"]
+    tau_half: Float[np.ndarray, " k"]
     middle: Float[np.ndarray, " k-1"]
     slope: Float[np.ndarray, " k-1"]
 
@@ -39,14 +39,14 @@ class Law:
 
 
 def laws(plan: Plan, progress: Progress) -> list[Law]:
-    """Local exponents of tau_mem over psi_n = 1 ... psi_p at several psi_p, from theory curves."""
+    """Local exponents of tau_half over psi_n = 1 ... psi_p at several psi_p, from theory curves."""
     results = []
     for psi_p in plan.law_psi_p:
         psi_n = np.geomspace(1.0, psi_p, plan.law_points) * (1 + 1e-6)  # off psi_p = psi_n + 1, where an edge closes
         problems = [rf.ScoreProblem(float(v), psi_p, plan.curves.t) for v in psi_n]
         tau = training_times([problems[0], problems[-1]], plan.points)
         curves = [rf.loss_curves(problem, tau) for problem in problems]
-        mem = np.array([ob.tau_mem(tau, c.train, c.test).value for c in curves])
+        mem = np.array([ob.tau_half(tau, c.train, c.test).value for c in curves])
         local = ob.local_slopes(psi_n, mem)
         results.append(Law(psi_p, psi_n, mem, local.n, local.slope))
         progress("where proportional to n", 1.0)

@@ -28,10 +28,10 @@ _CAPTIONS = {
     "spectrum": "Each part of the spectrum on its own scale. Line: theory. Filled: eigenvalues of drawn non-linear "
     "features. Dotted outline: the Gaussian equivalent at the same d. Vertical line: the atom.",
     "losses": "(a, c) Test (solid, filled) and training loss (dashed, open). (b) Score error E|s_A + Σ_t^-1 x|^2/d. "
-    "(d) Test minus training loss over its final value: where τ_mem is proportional to n the curves coincide. Lines: "
+    "(d) Test minus training loss over its final value: where τ_half is proportional to n the curves coincide. Lines: "
     "theory. Points: mean and standard error of the runs.",
-    "times": "Left: τ_gen and τ_mem read off the curves (lines: theory, points: runs) and the times the spectrum "
-    "predicts (grey). Right: local exponent of τ_mem by theory; the band is “proportional to n”.",
+    "times": "Left: τ_opt and τ_half read off the curves (lines: theory, points: runs) and the times the spectrum "
+    "predicts (grey). Right: local exponent of τ_half by theory; the band is “proportional to n”.",
     "bulks": "Contribution of each bulk to both losses at ψ_n = {:g}. Lines: theory. Points: runs, eigenvalues "
     "assigned by the gaps of the theory's spectrum.",
     "real-losses": "Losses on real images (filled) and on Gaussian data of the same covariance (open squares), against "
@@ -106,13 +106,13 @@ def dataset(
         for kind, label in (("real", "real"), ("control", "real_control")):
             values = np.array([getattr(x, f"{kind}_{name}") for x in real.curves])
             out[f"{label}_{name}"] = ("real_psi_n", "real_seed", "real_tau"), values
-    for name in ("theory_gen", "theory_mem"):
+    for name in ("theory_opt", "theory_half"):
         out[f"tau_{name}"] = ("psi_n",), np.array([getattr(x, name) for x in numbers.times])
-    for name in ("runs_gen", "runs_mem", "half_mem"):
+    for name in ("runs_opt", "runs_half", "runs_half_small"):
         out[f"tau_{name}"] = ("psi_n", "seed"), np.array([getattr(x, name) for x in numbers.times])
-    for name in ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min"):
+    for name in ("tau_gen_scale", "tau_mem_edge", "tau_last_edge", "tau_mem_law", "lambda_min"):
         out[f"spectral_{name}"] = ("psi_n",), np.array([float(getattr(x.spectral, name)) for x in numbers.times])
-    out["law_tau_mem"] = ("law_psi_p", "law_index"), np.array([x.tau_mem for x in numbers.laws])
+    out["law_tau_half"] = ("law_psi_p", "law_index"), np.array([x.tau_half for x in numbers.laws])
     out["law_psi_n"] = ("law_psi_p", "law_index"), np.array([x.psi_n for x in numbers.laws])
     out["spectrum_eigenvalues"] = ("spectrum_psi_n", "spectrum_seed", "mode"), np.array([x.exact for x in spectra])
     out["real_eigenvalues"] = ("real_mode",), real.real_eigenvalues

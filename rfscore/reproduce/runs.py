@@ -70,10 +70,10 @@ def cuts(edges: Float[Array, "k 2"]) -> Float[Array, " k-1"]:
 
 
 def training_times(problems: list[rf.ScoreProblem], points: int) -> Float[Array, " T"]:
-    """0, a geometric grid from before tau_gen to after the last mode's time, and infinity."""
+    """0, a geometric grid from before tau_opt to after the last mode's time, and infinity."""
     scales = [rf.timescales(problem) for problem in problems]
-    low = 0.02 * min(s.tau_gen for s in scales)
-    high = 20.0 * max(s.tau_last for s in scales)
+    low = 0.02 * min(s.tau_gen_scale for s in scales)
+    high = 20.0 * max(s.tau_last_edge for s in scales)
     return np.concatenate([[0.0], np.geomspace(low, high, points - 2), [np.inf]])
 
 

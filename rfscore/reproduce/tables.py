@@ -22,18 +22,24 @@ def sizes(plan: Plan, seconds: float) -> Table:
 
 
 def times(numbers: Numbers) -> Table:
-    """tau_gen and tau_mem, measured and predicted."""
+    """tau_opt and tau_half, measured and predicted."""
     rows = []
     for x in numbers.times:
-        read = [num(x.theory_gen), spread(x.runs_gen), num(x.theory_mem), spread(x.runs_mem), spread(x.half_mem)]
-        spectral = [num(float(v)) for v in (x.spectral.tau_mem, x.spectral.tau_mem_law, x.spectral.tau_last)]
+        read = [
+            num(x.theory_opt),
+            spread(x.runs_opt),
+            num(x.theory_half),
+            spread(x.runs_half),
+            spread(x.runs_half_small),
+        ]
+        spectral = [num(float(v)) for v in (x.spectral.tau_mem_edge, x.spectral.tau_mem_law, x.spectral.tau_last_edge)]
         rows.append([f"ψ_n = {x.psi_n:g}", *read, *spectral])
-    headers = ["", "τ_gen theory", "τ_gen runs", "τ_mem theory", "τ_mem runs", "τ_mem runs, d/2",
+    headers = ["", "τ_opt theory", "τ_opt runs", "τ_half theory", "τ_half runs", "τ_half runs, d/2",
                "ψ_p/(Δ_t λ_min)", "the same, large-ψ edge", "ψ_p/(Δ_t λ_lowest)"]  # fmt: skip
     return Table(
         headers,
         rows,
-        "Training times τ (gradient steps times step size over d^2). τ_gen: lowest test loss. τ_mem: the gap between "
+        "Training times τ (gradient steps times step size over d^2). τ_opt: lowest test loss. τ_half: the gap between "
         "test and training loss is half of its final value. Runs: mean ± standard error.",
     )
 
@@ -74,10 +80,11 @@ def real(found: list[Distance]) -> Table:
     for x in found:
         away = [num(v) for v in (x.real_train, x.control_train, x.real_test, x.control_test, x.direct_test)]
         best = [num(x.theory_best), num(x.real_best)]
-        rows.append([f"ψ_n = {x.psi_n:g}", *away, *best, num(x.theory_mem), spread(x.real_mem), spread(x.control_mem)])
+        half = [num(x.theory_half), spread(x.real_half), spread(x.control_half)]
+        rows.append([f"ψ_n = {x.psi_n:g}", *away, *best, *half])
     headers = ["", "Δ training: images", "Gaussian", "Δ test: images", "Gaussian",
                "images − Gaussian", "lowest test loss: theory",
-               "images", "τ_mem: theory", "images", "Gaussian"]  # fmt: skip
+               "images", "τ_half: theory", "images", "Gaussian"]  # fmt: skip
     return Table(
         headers,
         rows,

@@ -33,35 +33,35 @@ def generalisation(numbers: Numbers) -> str:
     """Where the test loss is lowest."""
     found = numbers.times
     return (
-        f"The test loss is lowest at τ_gen = {span([x.theory_gen for x in found])} (theory), against 1/Δ_t = "
-        f"{num(float(found[0].spectral.tau_gen))}: while ψ_n grows {num(found[-1].psi_n / found[0].psi_n, 2)} times, "
-        f"τ_gen changes by a factor {num(found[-1].theory_gen / found[0].theory_gen, 2)} (exponent "
-        f"{num(numbers.exponents.gen, 2)})."
+        f"The test loss is lowest at τ_opt = {span([x.theory_opt for x in found])} (theory), against 1/Δ_t = "
+        f"{num(float(found[0].spectral.tau_gen_scale))}: while ψ_n grows {num(found[-1].psi_n / found[0].psi_n, 2)} "
+        f"times, τ_opt changes by a factor {num(found[-1].theory_opt / found[0].theory_opt, 2)} (exponent "
+        f"{num(numbers.exponents.opt, 2)})."
     )
 
 
 def memorisation(numbers: Numbers) -> str:
-    """The exponent of tau_mem, measured and predicted."""
+    """The exponent of tau_half, measured and predicted."""
     e, found = numbers.exponents, numbers.times
-    local = local_slopes(np.array([x.psi_n for x in found]), np.array([x.runs_mem for x in found])).slope
-    ratios = [x.theory_mem / float(x.spectral.tau_mem) for x in found]
+    local = local_slopes(np.array([x.psi_n for x in found]), np.array([x.runs_half for x in found])).slope
+    ratios = [x.theory_half / float(x.spectral.tau_mem_edge) for x in found]
     return (
-        f"Fitted over ψ_n = {found[0].psi_n:g} … {found[-1].psi_n:g}, τ_mem ~ n^γ with γ = {num(e.runs.value)} "
+        f"Fitted over ψ_n = {found[0].psi_n:g} … {found[-1].psi_n:g}, τ_half ~ n^γ with γ = {num(e.runs.value)} "
         f"({100 * e.runs.level:.0f} % bootstrap interval {num(e.runs.interval[0])} to {num(e.runs.interval[1])}) in "
         f"the runs and {num(e.theory)} in the theory's curves. The spectral prediction ψ_p/(Δ_t λ_min), λ_min being "
         f"the exact left edge of the sample bulk, has γ = {num(e.spectral)}, with the large-ψ edge {num(e.law)}, and "
-        f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_mem is {span(ratios)}. Between neighbouring "
+        f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_half is {span(ratios)}. Between neighbouring "
         f"ψ_n the runs' exponent goes from {num(local[0], 2)} to {num(local[-1], 2)}"
         + ("." if abs(local[0] - local[-1]) < NEAR_ONE else ": one power law does not describe these sizes.")
     )
 
 
 def proportionality(numbers: Numbers) -> list[str]:
-    """Where tau_mem is proportional to n, and where not, for each psi_p."""
+    """Where tau_half is proportional to n, and where not, for each psi_p."""
     sentences = []
     for law in numbers.laws:
         found = law.proportional()
-        peak = int(np.argmax(law.tau_mem))
+        peak = int(np.argmax(law.tau_half))
         if found is None:
             ends = f"{num(law.slope[0])} to {num(law.slope[-1])}"
             text = f"ψ_p = {law.psi_p:g}: nowhere; the local exponent goes from {ends}"
@@ -71,7 +71,7 @@ def proportionality(numbers: Numbers) -> list[str]:
                 f"{num(found[0], 2)} to {num(found[1], 2)}, that is up to ψ_n/ψ_p = {num(found[1] / law.psi_p, 2)}"
             )
         if peak < len(law.psi_n) - 1:
-            text += f"; τ_mem stops growing at ψ_n = {num(law.psi_n[peak], 2)}"
+            text += f"; τ_half stops growing at ψ_n = {num(law.psi_n[peak], 2)}"
         else:
             text += f"; at ψ_n = ψ_p the exponent is {num(law.slope[-1], 2)}"
         sentences.append(text + ".")
@@ -126,7 +126,7 @@ def small_modes(found: list[BulkShare], time: Times) -> str:
         f"population bulk has done half of its part in the training loss by τ = {num(top.train_half)}. "
     )
     decides = test_share > 0.5 and late > 10 * top.train_half
-    text += f"Small eigenvalues {'set' if decides else 'do not set'} τ_mem = {num(time.theory_mem)}."
+    text += f"Small eigenvalues {'set' if decides else 'do not set'} τ_half = {num(time.theory_half)}."
     lowest = [x for x in small if x.name.startswith("lowest")]
     return text + (_lowest_part(lowest, small, time) if lowest else "")
 
@@ -134,8 +134,8 @@ def small_modes(found: list[BulkShare], time: Times) -> str:
 def _lowest_part(lowest: list[BulkShare], small: list[BulkShare], time: Times) -> str:
     """Where memorisation falls between the paper's time and that of the lowest edge."""
     part = sum(x.test for x in lowest) / sum(x.test for x in small)
-    paper, last = float(time.spectral.tau_mem), float(time.spectral.tau_last)
-    marks = [("τ_mem", time.theory_mem), ("ψ_p/(Δ_t λ_min)", paper), ("ψ_p/(Δ_t λ_lowest)", last)]
+    paper, last = float(time.spectral.tau_mem_edge), float(time.spectral.tau_last_edge)
+    marks = [("τ_half", time.theory_half), ("ψ_p/(Δ_t λ_min)", paper), ("ψ_p/(Δ_t λ_lowest)", last)]
     order = sorted(marks, key=lambda mark: mark[1])
     return (
         f" Of their rise, {percent(part)} belongs to the lowest bulk, d eigenvalues that the large-ψ law counts with "
@@ -199,12 +199,12 @@ def real_verdict(found: list[Distance], name: str) -> list[str]:
         f"the same covariance and size {num(max(x.control_train for x in found))} and "
         f"{num(max(x.control_test for x in found))}. The second is what finite size does."
     ]
-    times = listed([f"{num(_ratio(x.real_mem, x.theory_mem), 2)} (ψ_n = {x.psi_n:g})" for x in found])
-    control = listed([num(_ratio(x.control_mem, x.theory_mem), 2) for x in found])
-    sentences.append(f"τ_mem over the theory's: {times} for {name}; {control} for Gaussian data.")
-    gens = listed([num(_ratio(x.real_gen, x.theory_gen), 2) for x in found])
-    control_gens = listed([num(_ratio(x.control_gen, x.theory_gen), 2) for x in found])
-    sentences.append(f"τ_gen over the theory's, same order: {gens} for {name}; {control_gens} for Gaussian data.")
+    times = listed([f"{num(_ratio(x.real_half, x.theory_half), 2)} (ψ_n = {x.psi_n:g})" for x in found])
+    control = listed([num(_ratio(x.control_half, x.theory_half), 2) for x in found])
+    sentences.append(f"τ_half over the theory's: {times} for {name}; {control} for Gaussian data.")
+    gens = listed([num(_ratio(x.real_opt, x.theory_opt), 2) for x in found])
+    control_gens = listed([num(_ratio(x.control_opt, x.theory_opt), 2) for x in found])
+    sentences.append(f"τ_opt over the theory's, same order: {gens} for {name}; {control_gens} for Gaussian data.")
     direct, size = (max(getattr(x, f"{kind}_test") for x in found) for kind in ("direct", "control"))
     sentences.append(
         "Images against Gaussian data of the same covariance and size, directly: up to "
@@ -227,11 +227,11 @@ def summary(plan: Plan, numbers: Numbers, real: RealResult) -> Bullets:
             f"every τ and ψ_n; the training loss within {num(train)} at d = {d}."
         ),
         "Generalising": (
-            f"the test loss is lowest at τ_gen = {span([x.theory_gen for x in times])}, growing like n^{num(e.gen, 2)}."
+            f"the test loss is lowest at τ_opt = {span([x.theory_opt for x in times])}, growing like n^{num(e.opt, 2)}."
         ),
         "Memorising": (
-            f"τ_mem = {span([x.theory_mem for x in times])} by theory; τ_mem ~ n^γ with γ = {num(e.runs.value)} in the "
-            f"runs, {num(e.theory)} in theory, against {num(e.spectral)} for the edge of the sample bulk."
+            f"τ_half = {span([x.theory_half for x in times])} by theory; τ_half ~ n^γ with γ = {num(e.runs.value)} in "
+            f"the runs, {num(e.theory)} in theory, against {num(e.spectral)} for the edge of the sample bulk."
         ),
         "Proportional to n": verdict(numbers),
         "Small eigenvalues": (

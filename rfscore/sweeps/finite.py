@@ -29,8 +29,8 @@ def evaluate(point: Point, tau: Sequence[float]) -> Outcome:
     grid = np.geomspace(low, high, 2 + int(_PER_DECADE * np.log10(high / low)))
     curves = flow.losses(np.append(grid, np.inf))
     wanted = flow.losses(np.asarray(tau))
-    best = observables.tau_gen(curves.tau, curves.test)
-    half = observables.tau_mem(curves.tau, curves.train, curves.test)
+    best = observables.tau_opt(curves.tau, curves.test)
+    half = observables.tau_half(curves.tau, curves.train, curves.test)
     to_the_end = best.status == "censored" and best.interval[1] == np.inf
     lowest = best.height if best.status == "ok" else float(curves.test.min())
     values = {
@@ -38,7 +38,7 @@ def evaluate(point: Point, tau: Sequence[float]) -> Outcome:
         "train_inf": curves.train[-1], "test_inf": curves.test[-1],
         "tau_opt": np.inf if to_the_end else best.value, "test_opt": lowest,
         "train_opt": np.interp(best.value, grid, curves.train[:-1]) if best.status == "ok" else curves.train[-1],
-        "excess": curves.test[-1] - lowest, "tau_half": half.value, "window_opt": half.value / best.value,
+        "excess": curves.test[-1] - lowest, "tau_half": half.value, "window_half": half.value / best.value,
         "lambda_lowest": positive[0],
     }  # fmt: skip
     remarks = [f"{name}: {x.message}" for name, x in (("tau_opt", best), ("tau_half", half)) if x.status != "ok"]

@@ -26,17 +26,17 @@ def evaluate(point: Point, shared: Mapping[str, Any], folder: Path) -> Outcome:
     run.train(config, folder, lambda *_: None, resume=(folder / run.CONFIG).exists())
     summary = measure_run(config, data.load(config.data), folder, lambda *_: None)
     times = read_times(summary).times
-    best, half, copied = (times[name].observable for name in ("tau_gen", "tau_mem_gap", "tau_mem"))
+    best, half, copied = (times[name].observable for name in ("tau_opt", "tau_half", "tau_onset"))
     train, test = summary.curve("train_loss")[1], summary.curve("test_loss")[1]
     to_the_end = best.status == "censored" and best.interval[1] == np.inf
     lowest = int(np.argmin(test))
     values: dict[str, Any] = {
         "train_inf": train[-1], "test_inf": test[-1], "tau_opt": np.inf if to_the_end else best.value,
         "test_opt": test[lowest], "train_opt": train[lowest], "excess": test[-1] - test[lowest],
-        "tau_half": half.value, "window_opt": half.value / best.value,
+        "tau_half": half.value, "window_half": half.value / best.value,
     }  # fmt: skip
     named = [("tau_opt", best), ("tau_half", half)]
     if "f_mem" in summary.columns:
-        values |= {"f_mem": summary.curve("f_mem")[1][-1], "tau_f_mem": copied.value}
-        named.append(("tau_f_mem", copied))
+        values |= {"f_mem": summary.curve("f_mem")[1][-1], "tau_onset": copied.value}
+        named.append(("tau_onset", copied))
     return found(values, [f"{name}: {x.message}" for name, x in named if x.status != "ok"])

@@ -25,7 +25,7 @@ from rfscore.theory.timescales import NO_EDGE
 BATCH = 32
 _RTOL = 1e-11
 T = TypeVar("T")
-_SCALES = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest")
+_SCALES = ("tau_gen_scale", "tau_mem_edge", "tau_last_edge", "tau_mem_law", "lambda_min", "lambda_lowest")
 
 
 @partial(jax.jit, static_argnames=("tau", "windows", "rays", "ridged"))
@@ -60,9 +60,10 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
         tau: ascending training times, 0 and inf allowed.
 
     Returns:
-        One Outcome each: train, test, gap and score_error at tau; train_inf, test_inf; tau_gen, tau_mem, tau_last,
-        tau_mem_law, lambda_min, lambda_lowest of the spectrum; tau_opt, test_opt, train_opt (lowest test loss),
-        tau_half (L_test - L_train reaches half of its final value), excess = test_inf - test_opt, two windows of times.
+        One Outcome each: train, test, gap and score_error at tau; train_inf, test_inf; tau_gen_scale, tau_mem_edge,
+        tau_last_edge, tau_mem_law, lambda_min, lambda_lowest of the spectrum; tau_opt, test_opt, train_opt (lowest
+        test loss), tau_half (L_test - L_train reaches half of its final value), excess = test_inf - test_opt, two
+        windows of times.
 
     Example:
         >>> import rfscore as rf
@@ -158,11 +159,12 @@ def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
         return failed(rf.SolveError(f"best stopping: {st.REMARKS[st.UNVERIFIED]}"))
     values = {
         "train": train[:-1], "test": test[:-1], "gap": test[:-1] - train[:-1], "score_error": error[:-1],
-        "train_inf": train[-1], "test_inf": test[-1], **scales, "window": scales["tau_mem"] / scales["tau_gen"],
+        "train_inf": train[-1], "test_inf": test[-1], **scales,
+        "window_edge": scales["tau_mem_edge"] / scales["tau_gen_scale"],
         "tau_opt": best.tau_opt, "test_opt": best.test_opt, "train_opt": best.train_opt, "tau_half": best.tau_half,
-        "excess": test[-1] - best.test_opt, "window_opt": best.tau_half / best.tau_opt,
+        "excess": test[-1] - best.test_opt, "window_half": best.tau_half / best.tau_opt,
     }  # fmt: skip
     remarks = [text for flag, text in st.REMARKS.items() if int(best.remark) & flag]
     if not np.isfinite(best.tau_half):
-        values["window_opt"] = np.nan  # without the half-way time there is no window
+        values["window_half"] = np.nan  # without the half-way time there is no window
     return found(values, remarks)

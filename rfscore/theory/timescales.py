@@ -2,9 +2,11 @@ r"""Predicted times: when the model generalises, when it starts to memorise, whe
 
 A mode of eigenvalue lambda relaxes at the rate 2 Delta_t lambda/psi_p, so the paper puts tau_gen at 1/Delta_t and
 tau_mem at psi_p/(Delta_t lambda_min), lambda_min the left edge of the sample bulk rho_1 (Bonnaire et al. 2025, after
-Theorem 3.2). At finite psi the spectrum has one more, lower bulk of d eigenvalues, and `tau_last` is its time
-(derivations (D8.6)-(D8.8)); with m frozen noises the lowest bulk is the one that fits each noise, and `tau_last` the
-time by which it is fitted. A ridge is part of every eigenvalue here, as it is in the flow.
+Theorem 3.2): here `tau_gen_scale` and `tau_mem_edge`, because they are scales of the spectrum, not times of a curve;
+those are tau_opt and tau_half (docs/times.md defines every time). At finite psi the spectrum has one more, lower
+bulk of d eigenvalues, and `tau_last_edge` is its time (derivations (D8.6)-(D8.8)); with m frozen noises the lowest
+bulk is the one that fits each noise, and `tau_last_edge` the time by which it is fitted. A ridge is part of every
+eigenvalue here, as it is in the flow.
 """
 
 from __future__ import annotations
@@ -32,27 +34,27 @@ class Timescales(eqx.Module):
     r"""Times in units of training time tau, and the eigenvalues they come from.
 
     Attributes:
-        tau_gen: 1/Delta_t.
-        tau_mem: psi_p/(Delta_t lambda_min).
-        tau_last: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed.
-        tau_mem_law: tau_mem with the large-psi edge (of averaged noise; NaN with frozen noises, which have none).
+        tau_gen_scale: 1/Delta_t.
+        tau_mem_edge: psi_p/(Delta_t lambda_min).
+        tau_last_edge: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed.
+        tau_mem_law: tau_mem_edge with the large-psi edge (of averaged noise; NaN with frozen noises, which have none).
         lambda_min: exact left edge of the bulk that holds the min(n, p)-th largest eigenvalue (rho_1 of the paper).
         lambda_lowest: exact left edge of the lowest bulk.
         lambda_min_law: s2 + v2 (1 - sqrt(psi_p/psi_n))^2, the edge of Theorem 3.2.
     """
 
-    tau_gen: Any
-    tau_mem: Any
-    tau_last: Any
+    tau_gen_scale: Any
+    tau_mem_edge: Any
+    tau_last_edge: Any
     tau_mem_law: Any
     lambda_min: Any
     lambda_lowest: Any
     lambda_min_law: Any
 
     @property
-    def window(self) -> Any:
-        """tau_mem/tau_gen: how long one can train in between."""
-        return self.tau_mem / self.tau_gen
+    def window_edge(self) -> Any:
+        """tau_mem_edge/tau_gen_scale: how long one can train in between."""
+        return self.tau_mem_edge / self.tau_gen_scale
 
 
 def _left_edges(eq: Equivalent, free: list[Gap]) -> np.ndarray:
@@ -114,7 +116,7 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
 
 @float64
 def timescales(problem: ScoreProblem) -> Timescales:
-    r"""tau_gen, tau_mem and the eigenvalues behind them; differentiable (Bonnaire et al. 2025; (D8.6)-(D8.8)).
+    r"""Time scales of the spectrum and the eigenvalues behind them; differentiable (Bonnaire et al.; (D8.6)-(D8.8)).
 
     Args:
         problem: the problem; under jit, vmap and grad the edges are found by a host callback.
@@ -131,7 +133,7 @@ def timescales(problem: ScoreProblem) -> Timescales:
     Example:
         >>> import rfscore as rf
         >>> ts = rf.timescales(rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01))
-        >>> print(f"{ts.tau_gen:.1f} {ts.tau_mem:.0f} {ts.tau_mem_law:.0f} {ts.tau_last:.0f}")
+        >>> print(f"{ts.tau_gen_scale:.1f} {ts.tau_mem_edge:.0f} {ts.tau_mem_law:.0f} {ts.tau_last_edge:.0f}")
         50.5 35389 37039 877534
     """
     eq = equivalent(problem)
@@ -145,6 +147,7 @@ def timescales(problem: ScoreProblem) -> Timescales:
     law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if eq.mixing is None else jnp.asarray(jnp.nan)
     time = problem.psi_p / problem.delta
     return Timescales(
-        tau_gen=1.0 / problem.delta, tau_mem=time / low[0], tau_last=time / low[1], tau_mem_law=time / law,
+        tau_gen_scale=1.0 / problem.delta, tau_mem_edge=time / low[0], tau_last_edge=time / low[1],
+        tau_mem_law=time / law,
         lambda_min=low[0], lambda_lowest=low[1], lambda_min_law=law,
     )  # fmt: skip

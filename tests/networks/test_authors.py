@@ -53,9 +53,9 @@ def test_curves_and_sizes(folder):
 def test_times_by_fid(folder):
     found = compare([folder], quality="frechet", resamples=500)
     times = found.runs[0].times
-    assert times["tau_gen"].observable.status == "ok" and 5e4 < times["tau_gen"].observable.value < 3e5
-    assert 1e5 < times["tau_mem"].observable.value < 4e5
-    assert times["tau_mem_gap"].observable.status == "undefined"
+    assert times["tau_opt"].observable.status == "ok" and 5e4 < times["tau_opt"].observable.value < 3e5
+    assert 1e5 < times["tau_onset"].observable.value < 4e5
+    assert times["tau_half"].observable.status == "undefined"
     assert any("covariance_eigenvalues" in note for note in found.notes)
     with pytest.raises(InputError, match="frechet"):
         compare([folder])

@@ -48,13 +48,13 @@ def grid():
 
 
 def test_known_exponents_come_back_inside_their_intervals(grid):
-    fit = grid.fits["tau_mem"]
+    fit = grid.fits["tau_onset"]
     assert (fit.used, fit.left_out) == (6, 0)
     for name in ("gamma", "beta"):
         low, high = getattr(fit, f"{name}_interval")
         assert low < 1 < high and high - low < 0.2
         assert abs(getattr(fit, name) - 1) < 4 * getattr(fit, f"{name}_error") + 0.02
-    assert abs(grid.fits["tau_gen"].gamma) < 0.1
+    assert abs(grid.fits["tau_opt"].gamma) < 0.1
     assert all(np.all(np.abs(x.slope - 1) < 0.15) for x in grid.slopes.values())
 
 
@@ -66,12 +66,12 @@ def test_times_are_those_of_observables_and_every_draw_counts(grid):
     x = grid.runs[0]
     tau, measured = x.run.curve("f_mem")
     expected = observables.onset(tau, measured, CHANCE + 0.05)
-    assert x.times["tau_mem"].observable == expected
-    low, high = x.times["tau_mem"].interval
+    assert x.times["tau_onset"].observable == expected
+    low, high = x.times["tau_onset"].interval
     assert low < expected.value < high
-    assert x.times["tau_mem"].draws.shape == (500,)
-    half = observables.tau_mem(tau, x.run.columns["train_loss"], x.run.columns["test_loss"])
-    assert x.times["tau_mem_gap"].observable == half
+    assert x.times["tau_onset"].draws.shape == (500,)
+    half = observables.tau_half(tau, x.run.columns["train_loss"], x.run.columns["test_loss"])
+    assert x.times["tau_half"].observable == half
 
 
 def test_intervals_of_tau_mem_cover_the_truth_as_often_as_they_say():
@@ -81,7 +81,7 @@ def test_intervals_of_tau_mem_cover_the_truth_as_often_as_they_say():
     for seed in range(trials):
         whole = run(512, seed=seed)
         only = replace(whole, columns={name: whole.columns[name] for name in ("f_mem", "test_loss")})
-        low, high = read_times(only, resamples=500, seed=seed).times["tau_mem"].interval
+        low, high = read_times(only, resamples=500, seed=seed).times["tau_onset"].interval
         hits += low <= truth <= high
     # Four standard errors of a frequency 0.95; the interval is not shorter than it says.
     assert hits / trials > 0.95 - 4 * math.sqrt(0.95 * 0.05 / trials)
@@ -104,10 +104,10 @@ def test_intervals_of_exponents_cover_the_truth():
 def test_runs_that_never_memorise_are_bounds_and_are_left_out():
     runs = [run(n, last=4e5) for n in (128, 256, 512)] + [run(65536, last=4e5)]
     found = compare(runs, prediction=False, resamples=500)
-    reading = found.runs[-1].times["tau_mem"]
+    reading = found.runs[-1].times["tau_onset"]
     assert reading.observable.status == "censored" and reading.text == "> 4e5"
     assert reading.censored == 1.0
-    fit = found.fits["tau_mem"]
+    fit = found.fits["tau_onset"]
     assert (fit.used, fit.left_out) == (3, 1) and "left out" in fit.message
     assert abs(fit.gamma - 1) < 0.15
     assert "> 4e5" in table(found).rows[-1]
@@ -118,7 +118,7 @@ def test_censored_resamples_open_the_interval():
     tau = np.geomspace(1.0, 1e4, 9)
     f = np.append(np.zeros(8), 0.055)
     only = RunSummary("edge", 64, 8, tau, {"f_mem": f, "test_loss": np.log(tau / 50) ** 2}, {"samples": 400})
-    reading = read_times(only).times["tau_mem"]
+    reading = read_times(only).times["tau_onset"]
     assert reading.observable.status == "ok" and reading.interval[1] == math.inf
     assert 0.05 < reading.censored < 0.7
     assert any("resampled curves have no such time" in note for note in read_times(only).notes)
@@ -127,12 +127,12 @@ def test_censored_resamples_open_the_interval():
 def test_times_passed_before_the_first_step_are_upper_bounds():
     tau = np.geomspace(10.0, 1e3, 5)
     only = RunSummary("late", 64, 8, tau, {"f_mem": np.full(5, 0.5), "test_loss": np.log(tau / 100) ** 2}, {})
-    assert read_times(only).times["tau_mem"].text == "< 10"
+    assert read_times(only).times["tau_onset"].text == "< 10"
 
 
 def test_one_run_has_times_but_no_exponents():
     found = compare([run(512)], prediction=False, resamples=500)
-    assert found.runs[0].times["tau_mem"].observable.status == "ok"
+    assert found.runs[0].times["tau_onset"].observable.status == "ok"
     assert all(math.isnan(fit.gamma) and fit.message for fit in found.fits.values())
     assert found.slopes == {} and math.isnan(found.spread["tau/n"])
 
@@ -141,8 +141,8 @@ def test_missing_curves_are_undefined_but_the_quality_must_be_there():
     whole = run(512)
     bare = replace(whole, columns={"test_loss": whole.columns["test_loss"]})
     times = compare([bare], prediction=False).runs[0].times
-    assert times["tau_mem"].observable.status == times["tau_mem_gap"].observable.status == "undefined"
-    assert "f_mem not measured" in times["tau_mem"].observable.message
+    assert times["tau_onset"].observable.status == times["tau_half"].observable.status == "undefined"
+    assert "f_mem not measured" in times["tau_onset"].observable.message
     with pytest.raises(InputError, match=r"quality = 'frechet'.*\['test_loss'\].*one definition for all runs"):
         compare([whole], quality="frechet", prediction=False)
 
@@ -211,7 +211,7 @@ def test_report_with_the_random_features_model(tmp_path):
     found = compare_runs(paths, tmp_path / "out", resamples=500)
     model = found.predictions[0]
     assert model is not None and (model.psi_n, model.psi_p, model.clipped) == (32.0, 4.0, False)
-    assert model.tau_gen.status == model.tau_mem.status == "ok" and model.ratio > 1
+    assert model.tau_opt.status == model.tau_half.status == "ok" and model.ratio > 1
     assert found.predictions[1] is None and any("covariance_eigenvalues" in note for note in found.notes)
     names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")}
     assert names >= {"comparison.json", "comparison.md", "figures/comparison.png", "figures/comparison.pdf"}
@@ -229,7 +229,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 def test_one_n_and_several_widths_give_beta_alone():
     found = compare([run(256, w) for w in (16, 32, 64)], prediction=False, resamples=500)
-    fit = found.fits["tau_mem"]
+    fit = found.fits["tau_onset"]
     assert math.isnan(fit.gamma) and fit.beta_interval[0] < 1 < fit.beta_interval[1]
     assert found.spread["tau W/n"] < 1.1
     assert [ax.get_xlabel() for ax in figure(found).axes[2:]] == [r"$\tau W/n$", "width $W$"]

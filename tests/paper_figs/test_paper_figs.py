@@ -72,7 +72,7 @@ def test_recorded_edges_and_times_are_those_of_the_theory():
     recorded = records()["fig05_losses"]["numbers"]
     for psi_n, tau, test in zip(recorded["psi_n"], recorded["tau_mem_spectral"], recorded["test_inf"], strict=True):
         problem = rf.ScoreProblem(psi_n, 64.0, 0.1)
-        assert float(rf.timescales(problem).tau_mem) == pytest.approx(tau, rel=1e-9)
+        assert float(rf.timescales(problem).tau_mem_edge) == pytest.approx(tau, rel=1e-9)
         assert float(rf.loss_curves(problem, [np.inf]).test[0]) == pytest.approx(test, rel=1e-9)
 
 
@@ -148,7 +148,7 @@ def test_runs_of_one_width_and_optimiser_are_put_together(monkeypatch):
 
 
 def test_fitted_exponents_of_runs_with_known_laws_are_found():
-    fit = trained.numbers([_run(16), _run(32), _run(64)])["fits"]["tau_mem"]
+    fit = trained.numbers([_run(16), _run(32), _run(64)])["fits"]["tau_onset"]
     assert fit.gamma == pytest.approx(1.0, abs=0.05)
 
 

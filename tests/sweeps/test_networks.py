@@ -31,4 +31,4 @@ def test_a_network_sweep_trains_measures_and_resumes(tmp_path):
     for file in (tmp_path / "store" / "records").glob("*.jsonl"):
         file.unlink()  # the records are gone, the folders of the runs are there: nothing is trained again
     assert run(sweep, tmp_path / "store", resume=True, workers=0).equals(data)
-    assert np.isnan(data.tau_f_mem).sum() == 0 or bool((data.message != "").any())
+    assert np.isnan(data.tau_onset).sum() == 0 or bool((data.message != "").any())

@@ -56,9 +56,9 @@ def check_losses(problem, values):
     for name in ("train", "test", "gap", "score_error"):
         np.testing.assert_allclose(values[name], getattr(curves, name), rtol=1e-10, atol=1e-10)
     assert (values["train_inf"], values["test_inf"]) == (values["train"][-1], values["test"][-1])
-    for name in ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest"):
+    for name in ("tau_gen_scale", "tau_mem_edge", "tau_last_edge", "tau_mem_law", "lambda_min", "lambda_lowest"):
         assert values[name] == pytest.approx(float(getattr(scales, name)), rel=1e-12, nan_ok=True)
-    assert values["window"] == values["tau_mem"] / values["tau_gen"]
+    assert values["window_edge"] == values["tau_mem_edge"] / values["tau_gen_scale"]
 
 
 def _losses(problem, log_tau):
@@ -72,7 +72,7 @@ def test_best_stopping_is_the_lowest_point_of_the_loss_curve(outcomes, i):
 
 
 def check_stopping(problem, values):
-    grid = np.geomspace(1e-2 / float(problem.delta), 100 * values["tau_last"], 400)
+    grid = np.geomspace(1e-2 / float(problem.delta), 100 * values["tau_last_edge"], 400)
     curves = rf.loss_curves(problem, grid)
     at = int(np.argmin(curves.test))
     ends = np.log(grid[[at - 1, at + 1]])

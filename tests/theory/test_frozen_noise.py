@@ -314,7 +314,7 @@ class TestRidge:
         plain, shifted = (rf.ScoreProblem(8.0, 64.0, 0.01, ridge=r) for r in (0.0, 0.05))
         assert np.allclose(rf.spectrum(shifted).edges, rf.spectrum(plain).edges + 0.05, rtol=1e-12)
         one, two = rf.timescales(plain), rf.timescales(shifted)
-        assert two.lambda_min == pytest.approx(one.lambda_min + 0.05) and two.tau_mem < one.tau_mem
+        assert two.lambda_min == pytest.approx(one.lambda_min + 0.05) and two.tau_mem_edge < one.tau_mem_edge
 
     def test_best_ridge_lowers_the_final_test_loss_below_the_one_without(self) -> None:
         final = [curves(rf.ScoreProblem(8.0, 64.0, 0.01, noise_draws=2, ridge=r), INF).test[0] for r in (0, 1e-3, 0.3)]
@@ -334,7 +334,7 @@ def test_derivatives_in_the_ridge_and_in_the_samples_equal_differences() -> None
             assert float(slopes[k]) == pytest.approx(float(ends[0] - ends[1]) / (2 * step), rel=1e-5)
 
         def slowest(n: float) -> jax.Array:
-            return jnp.log(rf.timescales(rf.ScoreProblem(n, 6.0, 0.1, activation="erf", noise_draws=2)).tau_last)
+            return jnp.log(rf.timescales(rf.ScoreProblem(n, 6.0, 0.1, activation="erf", noise_draws=2)).tau_last_edge)
 
         difference = (slowest(2.001) - slowest(1.999)) / 0.002
         assert float(jax.grad(slowest)(2.0)) == pytest.approx(float(difference), rel=1e-4)

@@ -60,5 +60,5 @@ def test_times_of_many_problems_under_vmap_are_those_of_each() -> None:
         many = jax.jit(jax.vmap(lambda n: rf.timescales(rf.ScoreProblem(n, 20.0, 0.01))))(psi_n)
     for i, n in enumerate(psi_n):
         alone = rf.timescales(rf.ScoreProblem(n, 20.0, 0.01))
-        for name in ("tau_mem", "tau_last"):
+        for name in ("tau_mem_edge", "tau_last_edge"):
             assert float(getattr(many, name)[i]) == pytest.approx(float(getattr(alone, name)), rel=1e-12)

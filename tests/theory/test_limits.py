@@ -33,7 +33,7 @@ def test_edges_of_the_sample_bulk_and_memorisation_times_are_the_printed_ones(ro
     assert edges[1] == pytest.approx(high, abs=6e-6 if psi_p == 32.0 or (t, variance) == (0.1, 1.0) else 6e-4)
     times = rf.timescales(problem)
     assert times.tau_mem_law == pytest.approx(tau_mem, rel=3e-4)
-    assert times.tau_gen == pytest.approx(1.0 / problem.delta, rel=1e-14)
+    assert times.tau_gen_scale == pytest.approx(1.0 / problem.delta, rel=1e-14)
 
 
 def test_parts_of_theorem_carry_all_the_mass_up_to_their_order() -> None:
@@ -70,9 +70,9 @@ def test_memorisation_time_uses_the_exact_edge_and_the_slowest_mode_the_lowest_o
     unit = problem.psi_p / problem.delta
     assert times.lambda_lowest == pytest.approx(spec.edges[0, 0], rel=1e-12)
     assert times.lambda_min == pytest.approx(spec.edges[1, 0], rel=1e-12)
-    assert times.tau_mem == pytest.approx(unit / spec.edges[1, 0])
-    assert times.tau_last == pytest.approx(unit / spec.edges[0, 0])
-    assert times.window == pytest.approx(times.tau_mem / times.tau_gen)
+    assert times.tau_mem_edge == pytest.approx(unit / spec.edges[1, 0])
+    assert times.tau_last_edge == pytest.approx(unit / spec.edges[0, 0])
+    assert times.window_edge == pytest.approx(times.tau_mem_edge / times.tau_gen_scale)
 
 
 def test_proportional_to_n_holds_when_there_are_many_more_features_than_samples_and_not_otherwise() -> None:

@@ -48,7 +48,7 @@ def test_compiled_batch_over_samples_and_spectra_equals_the_plain_loop() -> None
     assert np.allclose(batch, [final(n, 0.1, v) for n, v in zip(psi_n, spectra, strict=True)], rtol=1e-10, atol=0.0)
 
 
-TIMES = ("tau_mem", "tau_last", "lambda_min", "lambda_lowest", "tau_mem_law", "tau_gen")
+TIMES = ("tau_mem_edge", "tau_last_edge", "lambda_min", "lambda_lowest", "tau_mem_law", "tau_gen_scale")
 
 
 def logs_of_times(psi_n: float, t: float) -> jax.Array:
