@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +68,7 @@ def _grid(problem: rf.ScoreProblem, low: float | None, high: float | None, point
     from rfscore.cli import parse
 
     scales = rf.timescales(problem)
-    return parse.times(low, high, points, (0.02 * float(scales.tau_gen), 20.0 * float(scales.tau_last)))
+    return parse.times(low, high, points, (0.02 * float(scales.tau_gen_scale), 20.0 * float(scales.tau_last_edge)))
 
 
 def _curve_rows(tau: np.ndarray, *columns: np.ndarray) -> list[list[str]]:
@@ -81,7 +82,7 @@ def _curve_rows(tau: np.ndarray, *columns: np.ndarray) -> list[list[str]]:
 def _observed(tau: np.ndarray, curves: rf.LossCurves) -> dict[str, Any]:
     from rfscore import observables as ob
 
-    return {"tau_gen": ob.tau_gen(tau, curves.test), "tau_mem": ob.tau_mem(tau, curves.train, curves.test)}
+    return {"tau_opt": ob.tau_opt(tau, curves.test), "tau_half": ob.tau_half(tau, curves.train, curves.test)}
 
 
 def _times_line(found: dict[str, Any]) -> str:
@@ -178,8 +179,8 @@ def timescales(
     from rfscore.cli import show
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
-    names = ("tau_gen", "tau_mem", "tau_last", "tau_mem_law", "lambda_min", "lambda_lowest", "lambda_min_law")
-    predicted = {name: float(getattr(rf.timescales(problem), name)) for name in names}
+    scales = rf.timescales(problem)
+    predicted = {f.name: float(getattr(scales, f.name)) for f in dataclasses.fields(scales)}
     tau = _grid(problem, None, None, 161)
     read = _observed(tau, rf.loss_curves(problem, tau))
     result = {"problem": problem, "predicted": predicted, "from_curves": read}
@@ -195,9 +196,9 @@ def timescales(
 
     def screen() -> None:
         words = {
-            "tau_gen": "1/Delta_t", "tau_mem": "psi_p/(Delta_t lambda_min), left edge of the sample bulk",
+            "tau_gen_scale": "1/Delta_t", "tau_mem_edge": "psi_p/(Delta_t lambda_min), left edge of the sample bulk",
             "tau_mem_law": "the same with the large-psi edge of Theorem 3.2",
-            "tau_last": "psi_p/(Delta_t lambda_lowest), left edge of the lowest bulk",
+            "tau_last_edge": "psi_p/(Delta_t lambda_lowest), left edge of the lowest bulk",
             "lambda_min": "exact left edge of the sample bulk", "lambda_lowest": "exact left edge of the lowest bulk",
             "lambda_min_law": "s2 + v2 (1 - sqrt(psi_p/psi_n))^2",
         }  # fmt: skip
@@ -221,19 +222,19 @@ def _times_picture(problem: rf.ScoreProblem) -> Any:
     psi_n = np.clip(float(problem.psi_n) * 2.0 ** np.arange(-2.0, 2.5, 0.5), *PSI_RANGE)
     around = [eqx.tree_at(lambda q: q.psi_n, problem, float(v)) for v in np.unique(psi_n)]
     scales = [rf.timescales(q) for q in around]
-    read: dict[str, list[float]] = {"tau_gen": [], "tau_mem": []}
+    read: dict[str, list[float]] = {"tau_opt": [], "tau_half": []}
     for q in around:
         tau = _grid(q, None, None, 161)
         for name, x in _observed(tau, rf.loss_curves(q, tau)).items():
             read[name].append(x.value)
     lines = {
-        r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem) for s in scales]), "--"),
-        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last) for s in scales]), ":"),
-        r"$1/\Delta_t$": (np.array([float(s.tau_gen) for s in scales]), "-."),
+        r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem_edge) for s in scales]), "--"),
+        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last_edge) for s in scales]), ":"),
+        r"$1/\Delta_t$": (np.array([float(s.tau_gen_scale) for s in scales]), "-."),
     }
     figure, axes = plotting.panels(width=4.6, height=3.4)
     plotting.times(axes[0, 0], np.unique(psi_n), {k: np.array(v) for k, v in read.items()}, {}, lines)
-    axes[0, 0].set_ylim(top=50 * max(float(s.tau_last) for s in scales))
+    axes[0, 0].set_ylim(top=50 * max(float(s.tau_last_edge) for s in scales))
     return figure
 
 
