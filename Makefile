@@ -15,14 +15,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce figures test test-fast bench clean
+.PHONY: help setup check reproduce figures test test-slow bench clean
 
 help:
 	@echo "make reproduce  set up ./.venv, then compute theory, exact finite size and real data side by side (about 4 minutes)"
 	@echo "                ARGS='--full' for the paper's sizes; ARGS='--help' for all options"
 	@echo "make figures    set up ./.venv, then rebuild the figures of the paper into paper_figs/ (under 20 minutes); make fig05: one"
-	@echo "make test       set up ./.venv, then run all tests, the slow ones last"
-	@echo "make test-fast  the same without the slow ones"
+	@echo "make test       set up ./.venv, then run the tests"
+	@echo "make test-slow  set up ./.venv, then run the long ones, which stand apart"
+	@echo "make check      set up ./.venv, then style, types and dead code, in seconds"
 	@echo "make bench      set up ./.venv, then measure speed and print the table of the README"
 	@echo "make setup      only create or update ./.venv (pinned versions of constraints.txt)"
 	@echo "make clean      remove ./.venv, caches and build products; results are kept"
@@ -58,7 +59,7 @@ setup:
 	fi; \
 	echo "setup: installing the pinned packages of constraints.txt into ./.venv (a minute or two the first time)"; \
 	"$(VENV)" -m pip install --quiet --constraint constraints.txt hatchling; \
-	"$(VENV)" -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'; \
+	"$(VENV)" -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'; \
 	printf '%s\n' "$$wanted" > .venv/rfscore-setup; \
 	echo "setup: done"
 
@@ -73,14 +74,20 @@ figures: setup
 fig% beyond_%: setup
 	@"$(VENV)" -m paper_figs $@ $(ARGS)
 
-test: setup
-	@echo "test: the default suite on $(JOBS) workers, then the slow part"
-	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m "not slow" $(ARGS)
-	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
+check: setup
+	@echo "check: ruff, mypy, vulture"
+	@"$(VENV)" -m ruff check --quiet . && "$(VENV)" -m ruff format --quiet --check .
+	@"$(VENV)" -m mypy --no-error-summary
+	@unused=$$("$(VENV)" -m vulture | grep -v '^claims/'); \
+	if [ -n "$$unused" ]; then echo "$$unused"; echo "check: nothing uses these; delete them" >&2; exit 1; fi
 
-test-fast: setup
-	@echo "test-fast: the default suite on $(JOBS) workers, without the slow part"
+test: setup
+	@echo "test: the suite on $(JOBS) workers (make test-slow runs the long part)"
 	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+test-slow: setup
+	@echo "test-slow: the long part on $(JOBS) workers"
+	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
 
 bench: setup
 	@echo "bench: measuring ratios in one run; close other programs"
