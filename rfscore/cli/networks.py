@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rfscore._machine import keep_compiled
 from rfscore.cli.options import Json, Seed
 
 app = typer.Typer(
@@ -29,15 +30,6 @@ def _progress(*columns: Any) -> Any:
                     console=Console(stderr=True))  # fmt: skip
 
 
-def _keep_compiled() -> None:
-    """Compiled programs are kept beside the prepared images: a U-Net takes half a minute to compile."""
-    import jax
-
-    from rfscore.networks.data import cache_folder
-
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-
-
 @app.command()
 def train(
     config: Config,
@@ -52,7 +44,7 @@ def train(
     from rfscore.networks import run
 
     chosen = configs.read(config, changes or [])
-    _keep_compiled()
+    keep_compiled()
     with _progress() as bar:
         task = bar.add_task("compiling", total=chosen.training.steps)
 
@@ -69,7 +61,7 @@ def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", 
     from rfscore.networks.measure import measure_run
     from rfscore.networks.run import opened
 
-    _keep_compiled()
+    keep_compiled()
     for folder in runs:
         config, data, path = opened(folder)
         with _progress() as bar:
@@ -93,7 +85,7 @@ def sample(
     """Generate points from a snapshot; for images a picture, each above its nearest training image."""
     from rfscore.networks.samples import sample_run
 
-    _keep_compiled()
+    keep_compiled()
     print(f"written: {sample_run(run, count, step, seed, out)}")
 
 

@@ -7,8 +7,8 @@ DATASET{size}_{n}_{W}_{optimiser}_{batch}_{rate}_index{i}:
   percentiles; tab-separated, no header;
 * `FID/FID_k.txt`, k = 1 ... 5, one file per set of test images: training step and FID, -1 where it failed.
 
-Commas instead of white space, comments after '#', missing last columns, and files lying directly in the folder are
-accepted as well.
+Other separators and decimal commas (see `rfscore.data.tables`), comments after '#', missing last columns, and files
+lying directly in the folder are accepted as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from rfscore.errors import InputError, bad
+from rfscore.data.tables import read_table
+from rfscore.errors import bad
 from rfscore.networks.summary import RunSummary
 
 F_MEM = "fraction_memorized.txt"
@@ -65,7 +66,7 @@ def read_authors(
     n, width = _sizes(folder.resolve().name, n, width)
     table = _table(file, 5)
     values, notes = _as_fraction(table[:, 1:], unit, file)
-    columns = _f_mem_columns(values)
+    columns = _f_mem_columns(values, file)
     f_mem = {name: dict(zip(table[:, 0], column, strict=True)) for name, column in columns.items()}
     fid = _fid(folder)
     _drop_missing_samples(f_mem, fid.get("frechet", {}), notes)
@@ -100,42 +101,46 @@ def _sizes(name: str, n: int | None, width: int | None) -> tuple[int, int]:
 
 def _table(file: Path, most: int) -> Float[np.ndarray, "rows columns"]:
     """A numeric table with training steps in its first column."""
-    try:
-        lines = [line.split("#")[0].replace(",", " ").split() for line in file.read_text().splitlines()]
-        table = np.array([[float(x) for x in line] for line in lines if line])
-    except OSError as error:
-        raise InputError(f"cannot read {str(file)!r}: {error.strerror}; check the path") from error
-    except ValueError as error:
-        remedy = "rows cut short or text in between; compute the file again"
-        raise bad(f"table {str(file)!r}", str(error), "rows of numbers, all of one length", remedy) from error
-    if table.ndim != 2 or not 2 <= table.shape[1] <= most:
-        shape = "no rows" if table.size == 0 else f"{table.shape[-1]} columns"
-        raise bad(f"table {str(file)!r}", shape, f"2 to {most} columns, the first the training step")
-    if not np.all(np.isfinite(table[:, 0]) & (table[:, 0] >= 0)) or np.any(np.diff(table[:, 0]) <= 0):
-        raise bad(f"training steps in {str(file)!r}", "not ascending", "each step once, ascending from 0 or more")
-    return table
+    table = read_table(file)
+    if not 2 <= table.values.shape[1] <= most:
+        raise bad(f"table {str(file)!r}", f"{table.values.shape[1]} columns",
+                  f"2 to {most} columns, the first the training step")  # fmt: skip
+    if table.names:
+        raise bad(f"table {str(file)!r}", f"a header {' '.join(table.names)!r}", "numbers alone, as the released code "
+                  "writes them", "put '#' before the header, with the columns in that order")  # fmt: skip
+    steps = table.values[:, 0]
+    wrong = np.flatnonzero(~(np.isfinite(steps) & (steps >= 0)) | (np.diff(steps, prepend=-1.0) <= 0))
+    if wrong.size:
+        raise bad(f"training step in line {table.lines[wrong[0]]} of {str(file)!r}", steps[wrong[0]],
+                  "each step once, ascending from 0 or more", "sort the rows and keep one of each step")  # fmt: skip
+    return table.values
 
 
 def _as_fraction(values: np.ndarray, unit: str, file: Path) -> tuple[np.ndarray, list[str]]:
     """Values between 0 and 1, and in words how they were read."""
-    top = float(np.nanmax(values[:, 0], initial=0.0))
+    top, least = float(np.nanmax(values[:, 0], initial=0.0)), float(np.nanmin(values[:, 0], initial=0.0))
     most = 100.0 if unit == "percent" else 1.0
-    if top > most or np.nanmin(values[:, 0], initial=0.0) < 0:
-        raise bad(f"f_mem in {str(file)!r}", top, f"values from 0 to {most:g}", "give the other unit=percent|fraction")
+    if top > most or least < 0:
+        raise bad(f"f_mem in {str(file)!r}", top if top > most else least, f"values from 0 to {most:g}",
+                  "give the other unit=percent|fraction")  # fmt: skip
     sure = "values above 1 confirm it" if top > 1 else "no value is above 1; if these are fractions, give unit=fraction"
     notes = [f"f_mem read as percent, which the released code writes; {sure}"] if unit == "percent" else []
     return values / most, notes
 
 
-def _f_mem_columns(values: Float[np.ndarray, "rows columns"]) -> dict[str, np.ndarray]:
-    """f_mem and its interval: the percentiles where there are any, else 1.96 standard errors to each side."""
-    mean = values[:, 0]
+def _f_mem_columns(values: Float[np.ndarray, "rows columns"], file: Path) -> dict[str, np.ndarray]:
+    """f_mem and its interval: the percentiles where there are any, else 1.96 standard errors to each side, in [0, 1]."""
+    mean, error = values[:, 0], values[:, 1:2].ravel()
+    # A share cannot scatter more than yes and no do: sqrt(f (1 - f)) for each sample.
+    if error.size and not np.all((error >= 0) & (error <= np.sqrt(mean * (1 - mean)) + 0.005) | np.isnan(error + mean)):
+        raise bad(f"standard errors in {str(file)!r}", float(np.nanmax(np.abs(error))), "at most sqrt(f (1 - f)) of a "
+                  "share f", "its third column is something else, or decimal commas were taken for separators")  # fmt: skip
     if values.shape[1] == 4:
         return {"f_mem": mean, "f_mem_low": values[:, 2], "f_mem_high": values[:, 3]}
     if values.shape[1] == 1:
         return {"f_mem": mean}
     half = 1.96 * values[:, 1]
-    return {"f_mem": mean, "f_mem_low": mean - half, "f_mem_high": mean + half}
+    return {"f_mem": mean, "f_mem_low": np.maximum(mean - half, 0.0), "f_mem_high": np.minimum(mean + half, 1.0)}
 
 
 def _fid(folder: Path) -> dict[str, dict[float, float]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from rfscore._machine import cache_folder
 from rfscore.data import load_images
-from rfscore.errors import InputError, bad
+from rfscore.errors import InputError, RfscoreError, bad
 from rfscore.networks import mixture
 from rfscore.networks.config import DataConfig
 from rfscore.output import write_bytes
@@ -110,11 +111,6 @@ def _rows(config: DataConfig) -> tuple[np.ndarray, tuple[int, int], str, str, np
     return rows, shape, Path(config.source).resolve().name, digest, np.full(len(rows), -1)
 
 
-def cache_folder() -> Path:
-    """Where prepared image sets are kept: $XDG_CACHE_HOME/rfscore, by default ~/.cache/rfscore."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rfscore"
-
-
 def _prepared(path: Path, size: int) -> tuple[np.ndarray, tuple[int, int], str]:
     """The images of an archive or folder, read once; the copy in the cache is used only while its checksum holds."""
     try:
@@ -125,22 +121,28 @@ def _prepared(path: Path, size: int) -> tuple[np.ndarray, tuple[int, int], str]:
     except OSError as error:
         raise InputError(f"data {str(path)!r} cannot be read: {error.strerror}; check the path") from error
     key = hashlib.sha256(json.dumps([str(path.resolve()), size, facts]).encode()).hexdigest()[:32]
-    kept = cache_folder() / f"{key}.npz"
-    try:
-        with np.load(kept, allow_pickle=False) as archive:
-            rows, shape, digest = archive["rows"], archive["shape"], str(archive["sha256"])
-        if hashlib.sha256(rows.tobytes()).hexdigest() == digest:
-            return rows, (int(shape[0]), int(shape[1])), digest
-    except Exception:  # absent, cut short or damaged in whatever way: prepare again
-        pass
+    folder = cache_folder()
+    kept = None if folder is None else folder / f"{key}.npz"
+    before = None if kept is None else _kept(kept)
+    if before is not None:
+        return before
     found = load_images(path, size or None)
     rows = found.images.astype(np.float32)
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
-    buffer = io.BytesIO()
-    np.savez(buffer, rows=rows, shape=np.array(found.shape), sha256=np.array(digest))
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(kept, buffer.getvalue())
-    except (OSError, InputError):
-        pass  # a cache that cannot be written costs time, nothing else
+    if kept is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, rows=rows, shape=np.array(found.shape), sha256=np.array(digest))
+        with contextlib.suppress(RfscoreError):  # a cache that cannot be written costs time, nothing else
+            write_bytes(kept, buffer.getvalue())
     return rows, found.shape, digest
+
+
+def _kept(path: Path) -> tuple[np.ndarray, tuple[int, int], str] | None:
+    """What was prepared before; None when it is absent, cut short or damaged in whatever way."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            rows, shape, digest = archive["rows"], archive["shape"], str(archive["sha256"])
+    except Exception:
+        return None
+    sound = hashlib.sha256(rows.tobytes()).hexdigest() == digest
+    return (rows, (int(shape[0]), int(shape[1])), digest) if sound else None

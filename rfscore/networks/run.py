@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
+from rfscore._machine import lock
 from rfscore._plain import to_json
 from rfscore._provenance import git_state, machine, versions
 from rfscore.errors import InputError, bad
@@ -64,18 +65,14 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One trainer a folder: the lock goes with the process, however it ends."""
-    import fcntl
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / LOCK, "w")
+        file = open(folder / LOCK, "w")
     except OSError as error:
         raise InputError(f"run folder {str(folder)!r} cannot be written: {error.strerror}; choose another") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise bad("run folder", str(folder), "a folder nobody trains in", "another process does") from error
+    with file:
+        if not lock(file, str(folder)):
+            raise bad("run folder", str(folder), "a folder nobody trains in", "another process does")
         yield
 
 

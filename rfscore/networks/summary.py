@@ -29,6 +29,12 @@ COLUMNS = {
 }
 
 
+#: What values of a curve must lie between, where that is known.
+RANGES = {"f_mem": (0.0, 1.0)} | {
+    name: (0.0, math.inf) for name in ("train_loss", "test_loss", "score_population", "score_empirical")
+}
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """Curves of one network along training.
@@ -51,12 +57,34 @@ class RunSummary:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Every curve is as long as `tau`, and `tau` ascends."""
-        if np.any(np.diff(self.tau) <= 0):
-            raise bad(f"tau of run {self.name!r}", "not ascending", "strictly ascending training steps")
+        """`tau` ascends, every curve is as long, in its range, and within its interval."""
+        if self.n < 1 or self.width < 0:
+            raise bad(f"n and W of run {self.name!r}", [self.n, self.width], "n >= 1 and W >= 0")
+        if self.tau.ndim != 1 or not np.all(np.isfinite(self.tau)) or np.any(np.diff(self.tau, prepend=-1.0) <= 0):
+            raise bad(f"tau of run {self.name!r}", "not ascending", "strictly ascending training steps from 0 or more")
         for key, values in self.columns.items():
             if values.shape != self.tau.shape:
                 raise bad(f"curve {key!r} of run {self.name!r}", f"shape {values.shape}", f"shape {self.tau.shape}")
+            low, high = RANGES.get(key, (-math.inf, math.inf))
+            self._check(key, values, f"values in [{low:g}, {high:g}]", (values < low) | (values > high))
+            if key in RANGES and high == 1.0:
+                for end in (name for name in (f"{key}_low", f"{key}_high") if name in self.columns):
+                    ends = self.columns[end]
+                    self._check(end, ends, "values in [0, 1]", (ends < 0) | (ends > 1))
+            for end, sign in (("low", 1.0), ("high", -1.0)):
+                if f"{key}_{end}" in self.columns:
+                    ends = self.columns[f"{key}_{end}"]
+                    outside = sign * (ends - values) > 1e-9 * np.abs(values)
+                    self._check(f"{key}_{end}", ends, f"{key} within its interval", outside)
+        level = self.facts.get("chance_level")
+        if level is not None and not (isinstance(level, int | float) and 0 <= level <= 1):
+            raise bad(f"chance_level of run {self.name!r}", level, "a number in [0, 1]")
+
+    def _check(self, name: str, values: np.ndarray, admissible: str, wrong: np.ndarray) -> None:
+        if np.any(wrong):
+            first = int(np.argmax(wrong))
+            raise bad(f"{name} of run {self.name!r} at step {self.tau[first]:g}", float(values[first]), admissible,
+                      "a fraction, not per cent" if name.startswith("f_mem") else "measure it again")  # fmt: skip
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(tau, values) of one curve where it was measured."""

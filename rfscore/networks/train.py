@@ -6,7 +6,6 @@ so a run that was killed and resumed ends in the same bits as one that was not.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
+from rfscore._machine import free_memory
 from rfscore.errors import InputError, SolveError
 from rfscore.networks import checkpoint
 from rfscore.networks.config import RunConfig
@@ -238,7 +238,7 @@ def _check_memory(compiled: Any) -> None:
     needed = compiled.memory_analysis().temp_size_in_bytes
     device = jax.devices()[0]
     if device.platform == "cpu":
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = free_memory()
     else:
         facts = device.memory_stats() or {}
         free = facts.get("bytes_limit", needed) - facts.get("bytes_in_use", 0)

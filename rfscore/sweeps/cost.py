@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from rfscore._machine import core_count, free_memory
 from rfscore.errors import InputError, bad
 from rfscore.sweeps.spec import Point, Sweep
 
@@ -68,13 +68,6 @@ def estimate(sweep: Sweep, points: Iterable[Point], workers: int) -> Estimate:
     return Estimate(len(todo), total, start + total / max(1, workers), largest)
 
 
-def _available() -> float:
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError):
-        return float("inf")
-
-
 def workers_that_fit(sweep: Sweep, wanted: int | None) -> int:
     """As many workers as asked for (all cores by default), unless the largest points would not fit in memory together.
 
@@ -83,10 +76,10 @@ def workers_that_fit(sweep: Sweep, wanted: int | None) -> int:
     """
     if wanted is not None and not 0 <= wanted <= 4096:
         raise bad("workers", wanted, "a whole number in [0, 4096]")
-    count = len(os.sched_getaffinity(0)) if wanted is None else wanted
+    count = core_count() if wanted is None else wanted
     if sweep.model == "network":
         return count
-    needed, free = max(memory(sweep.model, point) for point in sweep.points()), _available()
+    needed, free = max(memory(sweep.model, point) for point in sweep.points()), free_memory()
     if needed > free:
         raise InputError(f"the largest point needs {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: "
                          "lower d or psi_p, or run it elsewhere with --scheduler")  # fmt: skip

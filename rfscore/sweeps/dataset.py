@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rfscore._machine import lock
 from rfscore._provenance import versions
 from rfscore.errors import InputError
 from rfscore.output import _explain, write_bytes
@@ -103,8 +103,8 @@ def write_zarr(dataset: xarray.Dataset, path: Path) -> Path:
             dataset.to_zarr(temporary, encoding=encoding, zarr_format=3, consolidated=True)
         lines = [f"{_sha256(file)}  {file.relative_to(temporary).as_posix()}\n" for file in _files(temporary)]
         write_bytes(temporary / _SUMS, "".join(lines).encode())
-        with open(path.with_name(f".{path.name}.lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another driver may be here as well
+        with open(path.with_name(f".{path.name}.lock"), "w") as file:
+            lock(file, str(path), wait=True, warn=False)  # another driver may be here as well; its journal has warned
             with contextlib.suppress(FileNotFoundError):
                 os.rename(path, former)
             os.rename(temporary, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rfscore._machine import lock
 from rfscore.errors import RfscoreError
 from rfscore.output import _explain
 from rfscore.sweeps.outcome import Outcome
@@ -108,8 +108,9 @@ class Journal:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
         self.path = folder / name
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            binary: int = getattr(os, "O_BINARY", 0)  # Windows would write other line ends
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary, 0o644)
+            lock(self._file, str(self.path))
         except OSError as error:
             raise _explain(self.path, error) from error
         self._size = 0
@@ -135,7 +136,7 @@ class Journal:
 
     def close(self) -> None:
         """Release the file; one without records is removed."""
+        os.close(self._file)
         with contextlib.suppress(OSError):
             if self._size == 0:
                 self.path.unlink()
-        os.close(self._file)

@@ -13,7 +13,6 @@ filed under a checksum of problem, seed and code (`rfscore.sweeps.keys`), so tha
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rfscore._machine import lock
 from rfscore._plain import to_json
 from rfscore._provenance import git_state, machine, versions
 from rfscore.errors import InputError, bad
@@ -120,10 +120,7 @@ class Store:
         count = 0
         for path in (self.path / RECORDS).glob("*.jsonl"):
             with contextlib.suppress(OSError), open(path, "rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    count += 1
+                count += not lock(file, path.name, shared=True, warn=False)
         return count
 
     def keys(self, sweep: Sweep) -> list[str]:

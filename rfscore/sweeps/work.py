@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rfscore._machine import keep_compiled
 from rfscore.errors import SolveError
 from rfscore.sweeps.keys import code_version
 from rfscore.sweeps.outcome import Outcome, failed
@@ -84,7 +84,7 @@ def work(task: Task) -> Results:
 def _theory(task: Task) -> list[Outcome]:
     from rfscore.sweeps import theory
 
-    _keep_compiled()
+    keep_compiled()
     problems = [problem(point) for point in task.points]
     try:
         return theory.evaluate(problems, task.tau)
@@ -99,7 +99,7 @@ def _alone(task: Task, point: Point, name: str) -> Outcome:
         return _guarded(lambda: finite.evaluate(point, task.tau))
     from rfscore.sweeps import networks
 
-    _keep_compiled()
+    keep_compiled()
     return _guarded(lambda: networks.evaluate(point, task.config, Path(task.runs) / name))
 
 
@@ -117,13 +117,3 @@ def _one_blas_thread() -> Any:
     except ImportError:  # the environment has said so already to workers that were started here
         return contextlib.nullcontext()
     return threadpool_limits(1)
-
-
-def _keep_compiled() -> None:
-    """Compiled programs are kept, so that a second worker, and a second sweep, start at once."""
-    import jax
-
-    config: Any = jax.config
-    if config.jax_compilation_cache_dir is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "rfscore", "compiled")
-        config.update("jax_compilation_cache_dir", str(cache))

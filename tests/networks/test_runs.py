@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from rfscore._machine import cache_folder
 from rfscore.cli import main
 from rfscore.networks import config as configs
 from rfscore.networks import data, run
@@ -94,7 +95,7 @@ def faces(path, count=60, size=12):
 def test_prepared_images_are_kept_with_their_checksum_and_read_again(tmp_path):
     wanted = plain_data(source=faces(tmp_path / "a.npz"), n=10, test=20, size=8)
     first = data.load(wanted)
-    kept = list(data.cache_folder().glob("*.npz"))
+    kept = list(cache_folder().glob("*.npz"))
     assert len(kept) == 1 and first.train.shape == (10, 1, 8, 8)
     content = kept[0].read_bytes()
     for damaged in (content[:200], content[:-400] + bytes(400)):  # a damaged copy is not used

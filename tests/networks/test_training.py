@@ -174,7 +174,7 @@ def test_a_start_that_fails_leaves_the_folder_usable(small, tmp_path, monkeypatc
         run.train(bad, tmp_path / "run", quiet)
     assert not (tmp_path / "run").exists()
     with monkeypatch.context() as patch:
-        patch.setattr(train.os, "sysconf", lambda name: 1)
+        patch.setattr(train, "free_memory", lambda: 1.0)
         with pytest.raises(rf.InputError, match="GiB are free"):
             run.train(small, tmp_path / "run", quiet)
     run.train(small, tmp_path / "run", quiet)
@@ -226,7 +226,7 @@ def test_a_checkpoint_of_another_run_or_network_is_refused(small, tmp_path):
 
 
 def test_a_step_too_large_for_the_memory_is_refused_before_it_is_run(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.os, "sysconf", lambda name: 1)
+    monkeypatch.setattr(train, "free_memory", lambda: 1.0)
     with pytest.raises(rf.InputError, match="GiB are free: lower training"):
         train.Trainer(small, data.load(small.data), tmp_path)
 

@@ -142,8 +142,8 @@ def test_cost_grows_with_points_and_size_and_falls_with_workers():
 def test_workers_are_as_many_as_fit_in_memory(monkeypatch):
     sweep = Sweep({"d": [10, 100]}, FIXED | {"psi_n": 4}, "finite")
     largest = cost.memory("finite", sweep.point(1))
-    monkeypatch.setattr(cost, "_available", lambda: 3.5 * largest)
+    monkeypatch.setattr(cost, "free_memory", lambda: 3.5 * largest)
     assert cost.workers_that_fit(sweep, 8) == 3 and cost.workers_that_fit(sweep, 2) == 2
-    monkeypatch.setattr(cost, "_available", lambda: 0.5 * largest)
+    monkeypatch.setattr(cost, "free_memory", lambda: 0.5 * largest)
     with pytest.raises(InputError, match="lower d"):
         cost.workers_that_fit(sweep, 1)
