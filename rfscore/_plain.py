@@ -61,5 +61,9 @@ def _container_to_plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """`value` as strict, indented JSON text that ends in a newline."""
-    return json.dumps(to_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """`value` as strict, indented JSON text that ends in a newline, with letters as they are wherever UTF-8 has them."""
+    plain = to_plain(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # a path that is not UTF-8
+        text = json.dumps(plain, indent=2, allow_nan=False)
+    return text + "\n"

@@ -109,9 +109,8 @@ def _asked(
     store: Path | None,
 ) -> Sweep:  # fmt: skip
     """The sweep that the options, a file, or the store to be resumed describe."""
-    import tomllib
-
-    from rfscore.errors import InputError, bad
+    from rfscore._text import read_toml
+    from rfscore.errors import bad
     from rfscore.sweeps import Sweep, axes, read
     from rfscore.sweeps.store import Store
 
@@ -126,14 +125,7 @@ def _asked(
     parsed = {name: axes.parse(name, text) for name, text in values.items()}
     varying = {name: v for name, v in parsed.items() if len(v) > 1} or dict([next(iter(parsed.items()))])
     fixed = {name: v[0] for name, v in parsed.items() if name not in varying}
-    shared: dict[str, Any] = {}
-    if config is not None:
-        try:
-            shared = tomllib.loads(config.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"config {str(config)!r} cannot be read: {error.strerror}; check the path") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"config {str(config)!r} is no TOML: {error}") from error
+    shared = {} if config is None else read_toml(config, "config")
     times = axes.parse("tau", tau)
     return Sweep(varying, fixed, model, times, paired, shared)  # type: ignore[arg-type]
 

@@ -56,7 +56,7 @@ def read_table(path: str | PathLike[str]) -> Table:
         >>> from pathlib import Path
         >>> from rfscore.data.tables import read_table
         >>> with tempfile.TemporaryDirectory() as scratch:
-        ...     _ = Path(scratch, "curve.csv").write_text("step;f_mem\n1000;3,25\n2000;22,4\n")
+        ...     _ = Path(scratch, "curve.csv").write_text("step;f_mem\\n1000;3,25\\n2000;22,4\\n")
         ...     table = read_table(Path(scratch, "curve.csv"))
         >>> table.names, table.values.tolist()
         (('step', 'f_mem'), [[1000.0, 3.25], [2000.0, 22.4]])

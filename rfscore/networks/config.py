@@ -11,7 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from rfscore.errors import InputError, bad
+from rfscore._text import read_toml, toml_value
+from rfscore.errors import bad
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,7 @@ def read(path: str | PathLike[str], overrides: list[str] | tuple[str, ...] = ())
     Raises:
         InputError: no such file, no TOML, or bad content (see `from_plain`).
     """
-    try:
-        plain = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"config {str(path)!r} cannot be read: {error.strerror}; check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"config {str(path)!r} is no TOML: {error}") from error
+    plain = read_toml(path, "config")
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals:
@@ -229,10 +225,14 @@ def read(path: str | PathLike[str], overrides: list[str] | tuple[str, ...] = ())
 
 
 def to_toml(config: RunConfig) -> str:
-    """The complete config as TOML, defaults written out."""
+    """The complete config as TOML, defaults written out.
+
+    Raises:
+        InputError: a name or path that is not UTF-8.
+    """
     plain = dataclasses.asdict(config)
     tables = {key: value for key, value in plain.items() if isinstance(value, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items() if key not in tables]
+    lines = [f"{key} = {toml_value(value)}" for key, value in plain.items() if key not in tables]
     for section, values in tables.items():
-        lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        lines += ["", f"[{section}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from rfscore._machine import lock
 from rfscore._plain import to_json
 from rfscore._provenance import git_state, machine, versions
+from rfscore._text import read_json
 from rfscore.errors import InputError, bad
 from rfscore.networks import config as configs
 from rfscore.networks import data as points
@@ -79,13 +79,16 @@ def _locked(folder: Path) -> Iterator[None]:
 def _describe(config: RunConfig, data: Dataset, trainer: Trainer, folder: Path, status: str) -> None:
     """The manifest: what was run, on what, with what, and how far it came."""
     path = folder / "manifest.json"
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        started = read_json(path, "manifest").get("started")
+    except InputError:  # none yet, or damaged: it is written anew
+        started = None
     facts = {
         "made_by": "rfscore", "status": status, "name": config.name, "fingerprint": config.fingerprint,
         "step": trainer.step, "parameters": parameter_count(trainer.state.network),
         "data": {"name": data.name, "sha256": data.sha256, "n": len(data.train), "held_out": len(data.test)},
         "versions": versions(), "git": git_state(), "machine": machine(),
-        "started": earlier.get("started") or datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": started or datetime.now(UTC).isoformat(timespec="seconds"),
         "last_written": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     write_bytes(path, to_json(facts).encode())
@@ -103,9 +106,10 @@ def opened(folder: str | PathLike[str]) -> tuple[RunConfig, Dataset, Path]:
     config = configs.read(folder / CONFIG)
     data = points.load(config.data)
     try:
-        trained_on = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["data"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{str(folder / 'manifest.json')!r} is missing or damaged; train the run again") from error
+        trained_on = read_json(folder / "manifest.json", "manifest")["data"]["sha256"]
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{str(folder / 'manifest.json')!r} is missing or damaged: rfscore networks train with --resume "
+                         "writes it anew") from error  # fmt: skip
     if trained_on != data.sha256:
         raise bad("data", data.name, "the images the run was trained on", "their checksum differs from the manifest's")
     return config, data, folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from os import PathLike
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rfscore._plain import to_json
+from rfscore._text import read_json
 from rfscore.errors import InputError, bad
 from rfscore.output import write_bytes
 
@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 #: What values of a curve must lie between, where that is known.
-RANGES = {"f_mem": (0.0, 1.0)} | {
+RANGES = {name: (0.0, 1.0) for name in ("f_mem", "f_mem_low", "f_mem_high")} | {
     name: (0.0, math.inf) for name in ("train_loss", "test_loss", "score_population", "score_empirical")
 }
 
@@ -67,15 +67,10 @@ class RunSummary:
                 raise bad(f"curve {key!r} of run {self.name!r}", f"shape {values.shape}", f"shape {self.tau.shape}")
             low, high = RANGES.get(key, (-math.inf, math.inf))
             self._check(key, values, f"values in [{low:g}, {high:g}]", (values < low) | (values > high))
-            if key in RANGES and high == 1.0:
-                for end in (name for name in (f"{key}_low", f"{key}_high") if name in self.columns):
-                    ends = self.columns[end]
-                    self._check(end, ends, "values in [0, 1]", (ends < 0) | (ends > 1))
             for end, sign in (("low", 1.0), ("high", -1.0)):
-                if f"{key}_{end}" in self.columns:
-                    ends = self.columns[f"{key}_{end}"]
-                    outside = sign * (ends - values) > 1e-9 * np.abs(values)
-                    self._check(f"{key}_{end}", ends, f"{key} within its interval", outside)
+                ends = self.columns.get(f"{key}_{end}", np.full_like(values, np.nan))
+                outside = sign * (ends - values) > 1e-9 * np.abs(values)
+                self._check(f"{key}_{end}", ends, f"{key} within its interval", outside)
         level = self.facts.get("chance_level")
         if level is not None and not (isinstance(level, int | float) and 0 <= level <= 1):
             raise bad(f"chance_level of run {self.name!r}", level, "a number in [0, 1]")
@@ -110,17 +105,19 @@ class RunSummary:
             InputError: not a summary, or damaged.
         """
         try:
-            plain = json.loads(Path(path).read_text(encoding="utf-8"))
+            plain = read_json(path, "run summary")
             if plain["kind"] != "rfscore run summary":
                 raise KeyError("kind")
+            if not all(type(plain[name]) is int for name in ("n", "width")):
+                raise TypeError("n and width are whole numbers")
             columns = {
                 str(key): np.array([math.nan if x is None else float(x) for x in values])
                 for key, values in plain["columns"].items()
             }
-            return cls(str(plain["name"]), int(plain["n"]), int(plain["width"]),
+            return cls(str(plain["name"]), plain["n"], plain["width"],
                        np.array(plain["tau"], dtype=np.float64), columns, dict(plain["facts"]))  # fmt: skip
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path") from error
+        except InputError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{str(path)!r} is no run summary or is damaged ({error!r}); measure the run again"

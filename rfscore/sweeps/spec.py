@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -15,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rfscore._text import read_toml
 from rfscore.errors import InputError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.sweeps import axes as axis
@@ -163,12 +163,7 @@ def read(path: str | PathLike[str]) -> Sweep:
     Raises:
         InputError: no such file, no TOML, or bad content.
     """
-    try:
-        return from_plain(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"sweep {str(path)!r} cannot be read: {error.strerror}; check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"sweep {str(path)!r} is no TOML: {error}") from error
+    return from_plain(read_toml(path, "sweep"))
 
 
 def problem(point: Point) -> ScoreProblem:

@@ -13,7 +13,6 @@ filed under a checksum of problem, seed and code (`rfscore.sweeps.keys`), so tha
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 from rfscore._machine import lock
 from rfscore._plain import to_json
 from rfscore._provenance import git_state, machine, versions
+from rfscore._text import read_json
 from rfscore.errors import InputError, bad
 from rfscore.output import _explain, write_bytes
 from rfscore.sweeps import spec
@@ -89,15 +89,13 @@ class Store:
             InputError: not a store, or its sweep.json is damaged.
         """
         path = self.path / ASKED
+        if not path.exists():
+            raise bad("store", str(self.path), f"a folder with {ASKED}", "make one with rfscore sweep --out")
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
+            plain = read_json(path, "sweep")
             if plain["made_by"] != "rfscore sweep":
                 raise KeyError("made_by")
             return spec.from_plain(plain["sweep"])
-        except FileNotFoundError as error:
-            raise bad("store", str(self.path), f"a folder with {ASKED}", "make one with rfscore sweep --out") from error
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{str(path)!r} is damaged ({error}): repeat the sweep's command with --resume; "
                              "all results are kept") from error  # fmt: skip
