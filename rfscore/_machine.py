@@ -54,7 +54,7 @@ def _cgroups(controller: str) -> Iterator[tuple[Path, bool]]:
     A container often sees its own group as the root; then the names above lead nowhere, and the root counts.
     """
     for line in _lines(_PROC / "self/cgroup"):
-        number, names, group = (line.split(":", 2) + ["", ""])[:3]
+        number, names, group = [*line.split(":", 2), "", ""][:3]
         if number == "0" or controller in names.split(","):
             root = _CGROUPS if number == "0" else _CGROUPS / controller
             parts = [part for part in group.split("/") if part not in ("", "..")]
@@ -78,7 +78,7 @@ def core_count() -> int:
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     for folder, second in _cgroups("cpu"):
         if second:
-            quota, period = (" ".join(_lines(folder / "cpu.max")[:1]).split() + ["max", "max"])[:2]
+            quota, period = [*" ".join(_lines(folder / "cpu.max")[:1]).split(), "max", "max"][:2]
         else:
             quota, period = ("".join(_lines(folder / f"cpu.cfs_{name}_us")[:1]) for name in ("quota", "period"))
         if quota.isdecimal() and period.isdecimal() and int(period) > 0:
@@ -101,7 +101,7 @@ def cache_folder() -> Path | None:
 
 
 def keep_compiled() -> None:
-    """Let JAX keep compiled programs in the cache folder, unless it has been told where: a U-Net takes half a minute."""
+    """Let JAX keep compiled programs in the cache folder, unless it was told where: a U-Net takes half a minute."""
     import jax
 
     config: Any = jax.config

@@ -61,7 +61,7 @@ def _container_to_plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """`value` as strict, indented JSON text that ends in a newline, with letters as they are wherever UTF-8 has them."""
+    """`value` as strict, indented JSON text that ends in a newline, letters as they are where UTF-8 has them."""
     plain = to_plain(value)
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     if any("\ud800" <= letter <= "\udfff" for letter in text):  # a path that is not UTF-8

@@ -1,4 +1,4 @@
-"""Text files from outside, decoded by what they are and never by the machine's locale; TOML and JSON read and written."""
+"""Text from outside, decoded by what it is and never by the machine's locale; TOML and JSON read and written."""
 
 from __future__ import annotations
 

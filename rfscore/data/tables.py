@@ -39,7 +39,7 @@ class Table:
 
 
 def read_table(path: str | PathLike[str]) -> Table:
-    """A table of numbers; comments after '#' and blank lines are left out.
+    r"""A table of numbers; comments after '#' and blank lines are left out.
 
     Args:
         path: a text file in UTF-8 or UTF-16, or with other letters of Western Europe in names and comments.
@@ -56,7 +56,7 @@ def read_table(path: str | PathLike[str]) -> Table:
         >>> from pathlib import Path
         >>> from rfscore.data.tables import read_table
         >>> with tempfile.TemporaryDirectory() as scratch:
-        ...     _ = Path(scratch, "curve.csv").write_text("step;f_mem\\n1000;3,25\\n2000;22,4\\n")
+        ...     _ = Path(scratch, "curve.csv").write_text("step;f_mem\n1000;3,25\n2000;22,4\n")
         ...     table = read_table(Path(scratch, "curve.csv"))
         >>> table.names, table.values.tolist()
         (('step', 'f_mem'), [[1000.0, 3.25], [2000.0, 22.4]])
@@ -120,8 +120,8 @@ def _refuse_doubtful(rows: list[list[str]], separator: str, named: bool, what: s
     fields = [field for row in rows for field in row]
     commas = [field for field in fields if "," in field]
     if commas and (all(_GROUPS.fullmatch(field) for field in commas) or any("." in field for field in fields)):
-        raise bad(f"number in {what}", commas[0], "one meaning", "a comma may stand for decimals or thousands here: write "
-                  "decimal points and no thousands")  # fmt: skip
+        raise bad(f"number in {what}", commas[0], "one meaning",
+                  "a comma may stand for decimals or thousands here: write decimal points and no thousands")  # fmt: skip
     if separator == "," and not named and len(rows[0]) > 2 and all(re.fullmatch(r"[+-]?\d+", f) for f in fields):
         raise bad(what, f"row {','.join(rows[0])!r}", "one meaning", "a comma may separate columns or decimals here: "
                   "write decimal points (3.0), or a header")  # fmt: skip

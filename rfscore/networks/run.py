@@ -108,7 +108,7 @@ def opened(folder: str | PathLike[str]) -> tuple[RunConfig, Dataset, Path]:
     try:
         trained_on = read_json(folder / "manifest.json", "manifest")["data"]["sha256"]
     except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{str(folder / 'manifest.json')!r} is missing or damaged: rfscore networks train with --resume "
+        raise InputError(f"{str(folder / 'manifest.json')!r} is missing or damaged: networks train --resume "
                          "writes it anew") from error  # fmt: skip
     if trained_on != data.sha256:
         raise bad("data", data.name, "the images the run was trained on", "their checksum differs from the manifest's")
