@@ -121,7 +121,7 @@ def _refuse_doubtful(rows: list[list[str]], separator: str, named: bool, what: s
     commas = [field for field in fields if "," in field]
     if commas and (all(_GROUPS.fullmatch(field) for field in commas) or any("." in field for field in fields)):
         raise bad(f"number in {what}", commas[0], "one meaning",
-                  "a comma may stand for decimals or thousands here: write decimal points and no thousands")  # fmt: skip
+                  "a comma may stand for decimals or thousands: write decimal points and no thousands")  # fmt: skip
     if separator == "," and not named and len(rows[0]) > 2 and all(re.fullmatch(r"[+-]?\d+", f) for f in fields):
         raise bad(what, f"row {','.join(rows[0])!r}", "one meaning", "a comma may separate columns or decimals here: "
                   "write decimal points (3.0), or a header")  # fmt: skip

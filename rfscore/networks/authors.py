@@ -130,12 +130,13 @@ def _as_fraction(values: np.ndarray, unit: str, file: Path) -> tuple[np.ndarray,
 
 def _f_mem_columns(values: Float[np.ndarray, "rows columns"], file: Path) -> dict[str, np.ndarray]:
     """f_mem and its interval: the percentiles if there are any, else 1.96 standard errors to each side, in [0, 1]."""
-    mean, error = values[:, 0], values[:, 1:2].ravel()
+    mean = values[:, 0]
+    error = values[:, 1] if values.shape[1] > 1 else np.zeros_like(mean)
     # A share cannot scatter more than yes and no do: sqrt(f (1 - f)) for each sample.
     possible = (error >= 0) & (error <= np.sqrt(mean * (1 - mean)) + 0.005) | np.isnan(error + mean)
-    if error.size and not possible.all():
-        raise bad(f"standard errors in {str(file)!r}", float(error[np.argmin(possible)]), "at most sqrt(f (1 - f)) of a "
-                  "share f", "that column is something else, or decimal commas were taken for separators")  # fmt: skip
+    if not possible.all():
+        raise bad(f"standard errors in {str(file)!r}", float(error[np.argmin(possible)]), "at most sqrt(f (1 - f)) "
+                  "of a share f", "that column is something else, or decimal commas were taken for separators")  # fmt: skip
     if values.shape[1] == 4:
         return {"f_mem": mean, "f_mem_low": values[:, 2], "f_mem_high": values[:, 3]}
     if values.shape[1] == 1:
