@@ -120,7 +120,7 @@ def test_small_values_are_percent_unless_said_otherwise(folder):
         ("1 2 3 4 5 6\n", "6 columns"),
         ("10 1\n5 2\n", "training step in line 2.*sort the rows"),
         ("5 1\n5 2\n", "training step in line 2.*keep one of each"),
-        ("5 1 80\n", "standard errors.*decimal commas"),
+        ("5 1 80\n", "standard errors.*halves of decimals"),
         ("5 10 1 12 14\n", "f_mem_low .*within its interval"),
         ("5 10 1 8 120\n", r"f_mem_high .*\[0, 1\]"),
         ("1 250\n", "values from 0 to 100"),
