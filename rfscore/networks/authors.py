@@ -136,7 +136,7 @@ def _f_mem_columns(values: Float[np.ndarray, "rows columns"], file: Path) -> dic
     possible = (error >= 0) & (error <= np.sqrt(mean * (1 - mean)) + 0.005) | np.isnan(error + mean)
     if not possible.all():
         raise bad(f"standard errors in {str(file)!r}", float(error[np.argmin(possible)]),
-                  "at most sqrt(f (1 - f)) of a share f", "that column is something else, or halves of decimals")  # fmt: skip
+                  "at most sqrt(f (1 - f)) of a share f", "it is something else, or halves of decimals")  # fmt: skip
     if values.shape[1] == 4:
         return {"f_mem": mean, "f_mem_low": values[:, 2], "f_mem_high": values[:, 3]}
     if values.shape[1] == 1:
