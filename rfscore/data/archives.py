@@ -1,83 +1,86 @@
-"""Reading images out of files that may be broken or hostile: npz archives, zip archives, folders.
+"""The pictures of folders and zip archives that may be broken or hostile, in an order that their names alone decide.
 
-Nothing is ever unpacked to disk, nothing is unpickled, and no size is believed before it is compared with a limit.
+Nothing is ever unpacked to disk, and no size is believed before it is compared with a limit.
 """
 
 from __future__ import annotations
 
-import io
+import os
 import re
-import warnings
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-import numpy as np
-
+from rfscore.data.pictures import HEAD, SUFFIXES, Picture, is_picture
 from rfscore.errors import InputError, bad
 
-#: Largest single picture file, and largest decoded picture, that is read.
+#: Largest single picture file that is read.
 MAX_FILE_BYTES = 64 * 2**20
-MAX_PICTURE_PIXELS = 2**26
-#: Largest npz member that is read (202 599 CelebA faces of 64 x 64 are 0.8 GB).
-MAX_ARRAY_BYTES = 2 * 2**30
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-# Only decoders that run inside Pillow: its EPS reader, for one, would start another program.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+#: Names of passed-over files in a note.
+_NAMED = 5
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture not yet decoded: its name for messages, and how to get its bytes."""
+class Found(NamedTuple):
+    """Pictures in the order of their names, and files that were taken for none."""
 
-    name: str
-    read: Callable[[], bytes]
-
-    def pixels(self) -> np.ndarray:
-        """Decode to uint8 (h, w) grey or (h, w, 3) colour; 16-bit grey comes back as uint16."""
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with warnings.catch_warnings():
-                # Pillow's guard is a warning at a global limit; ours is an error, below, before anything is decoded.
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                image = Image.open(io.BytesIO(self.read()), formats=_FORMATS)
-            with image:
-                if image.width * image.height > MAX_PICTURE_PIXELS:
-                    raise bad(f"picture {self.name!r}", f"{image.width} x {image.height} pixels",
-                              f"at most {MAX_PICTURE_PIXELS} pixels", "reduce or remove it")  # fmt: skip
-                if image.mode in ("I", "F"):
-                    raise bad(f"picture {self.name!r}", f"32-bit pixels (mode {image.mode})", "8 or 16 bits a pixel",
-                              "save it as 8-bit PNG")  # fmt: skip
-                if image.mode.startswith("I;16"):
-                    return np.asarray(image)
-                return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-        except InputError:
-            raise
-        except UnidentifiedImageError as error:
-            raise InputError(f"picture {self.name!r} is no picture in a known format; remove it") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"picture {self.name!r} is far too large: {error}; remove it") from error
-        except Exception as error:  # decoders raise almost anything on corrupt bytes
-            raise InputError(
-                f"picture {self.name!r} cannot be read ({type(error).__name__}: {error}); remove it or save it again"
-            ) from error
+    pictures: list[Picture]
+    passed_over: list[str]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key: `img2` before `img10`; numbers by length first, because int() refuses very long ones."""
-    words = re.split(r"([0-9]+)", name)  # odd places are numbers
+    words = re.split(r"([0-9]+)", unicodedata.normalize("NFC", name))  # odd places are numbers
     words[1::2] = [number.lstrip("0") for number in words[1::2]]
     return [(i % 2, len(word) * (i % 2), word.lower()) for i, word in enumerate(words)]
 
 
-def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and "__MACOSX" not in path.parts
+def in_order(names: Iterable[str]) -> list[str]:
+    """Paths by folder in natural order; where that does not decide, by the letters as they are."""
+    return sorted(names, key=lambda name: ([_natural(part) for part in name.split("/")], name))
+
+
+def _is_hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1:] in (
+        ("Thumbs.db",), ("desktop.ini",),
+    )  # fmt: skip
+
+
+def passed_over_note(names: list[str]) -> str:
+    """In words which files were not used."""
+    listed = ", ".join(map(repr, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return f"{len(names)} file{'s' * (len(names) > 1)} passed over, no pictures that can be read: {listed}"
+
+
+def _none(what: str, where: str, passed_over: list[str]) -> InputError:
+    archives = [name for name in passed_over if re.search(r"\.(zip|tar|t?gz|7z|rar|npz)$", name.lower())]
+    remedy = f"it holds another archive, {archives[0]!r}: unpack it and name that" if archives else \
+        passed_over_note(passed_over) if passed_over else "name the folder that holds them"  # fmt: skip
+    return bad(what, where, f"at least one picture ({', '.join(sorted(SUFFIXES))})", remedy)
+
+
+def folder_files(folder: Path) -> list[str]:
+    """Files below a folder, as paths from it, in order; hidden ones and links to other folders are left out.
+
+    Raises:
+        InputError: a folder that cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"data folder {error.filename!r} cannot be listed: {error.strerror}; check its permissions")
+
+    found = []
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        inner = Path(place).relative_to(folder)
+        names = [*files, *(name for name in folders if os.path.islink(os.path.join(place, name)))]
+        found += [(inner / name).as_posix() for name in names]
+    return in_order(name for name in found if not _is_hidden(name))
 
 
 def _read_file(path: Path) -> bytes:
@@ -87,17 +90,24 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def folder_pictures(folder: Path) -> list[Picture]:
-    """The picture files of one folder (its subfolders are not entered), in natural order of their names."""
+def _file_head(path: Path) -> bytes:
     try:
-        names = sorted((p.name for p in folder.iterdir() if p.is_file() and _is_picture(p.name)), key=_natural)
-    except OSError as error:
-        raise InputError(f"data folder {str(folder)!r} cannot be listed: {error.strerror}; check its permissions") \
-            from error  # fmt: skip
-    if not names:
-        raise bad("data folder", str(folder), f"at least one picture ({', '.join(sorted(_SUFFIXES))}) directly in it",
-                  "name the folder that holds the files themselves")  # fmt: skip
-    return [Picture(name, lambda path=folder / name: _read_file(path)) for name in names]  # type: ignore[misc]
+        with open(path, "rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
+
+
+def folder_pictures(folder: Path) -> Found:
+    """The pictures of a folder and of the folders in it (of one class each, say), and the files that are none."""
+    names = folder_files(folder)
+    taken = [
+        name for name in names if (folder / name).is_file() and is_picture(name, partial(_file_head, folder / name))
+    ]
+    passed_over = in_order(set(names) - set(taken))
+    if not taken:
+        raise _none("data folder", str(folder), passed_over)
+    return Found([Picture(name, partial(_read_file, folder / name)) for name in taken], passed_over)
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -112,7 +122,8 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         raise InputError(f"data archive {str(path)!r} cannot be opened: {error.strerror}; check the path") from error
 
 
-def _refuse_unsafe_names(archive: zipfile.ZipFile) -> None:
+def refuse_unsafe_names(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive whose members would leave its folder."""
     for info in archive.infolist():
         name = info.filename.replace("\\", "/")
         if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
@@ -120,7 +131,8 @@ def _refuse_unsafe_names(archive: zipfile.ZipFile) -> None:
                       "the archive tries to reach outside its folder: do not trust it")  # fmt: skip
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """The content of a member that is not encrypted, damaged or larger than `limit` bytes."""
     if info.flag_bits & 0x1:
         raise InputError(f"archive member {info.filename!r} is encrypted; write the archive without a password")
     if info.file_size > limit:
@@ -134,63 +146,27 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) ->
         ) from error
 
 
-def zip_pictures(archive: zipfile.ZipFile) -> list[Picture]:
-    """The pictures of an open zip archive, in natural order; each is read into memory only when it is decoded."""
-    _refuse_unsafe_names(archive)
-    infos = [i for i in archive.infolist() if not i.is_dir() and _is_picture(i.filename)]
-    if not infos:
-        raise bad("data archive", str(archive.filename), f"at least one picture ({', '.join(sorted(_SUFFIXES))})")
-    infos.sort(key=lambda info: _natural(info.filename))
-    return [
-        Picture(info.filename, lambda info=info: _read_member(archive, info, MAX_FILE_BYTES))  # type: ignore[misc]
-        for info in infos
-    ]
-
-
-def _npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """One member of an npz archive; its header is held against the limits before any data is read."""
-    name = info.filename.removesuffix(".npy")
-    damaged = f"array {name!r} is damaged or cut short"
-    data = _read_member(archive, info, MAX_ARRAY_BYTES)
-    raw = io.BytesIO(data)
+def _member_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
-        version = np.lib.format.read_magic(raw)
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, fortran, dtype = header(raw)
-    except Exception as error:  # a hostile header can fail in any way
-        raise InputError(f"{damaged}: no array header; write the archive again with numpy.savez") from error
-    if dtype.hasobject:
-        raise InputError(f"array {name!r} holds pickled Python objects, which are never loaded; save a uint8 array")
-    count = 1
-    for length in shape:
-        count *= int(length)  # Python integers: no overflow
-    held = len(data) - raw.tell()
-    if min(shape, default=0) < 0 or count * dtype.itemsize != held:
-        raise InputError(f"{damaged}: its header says {shape} of {dtype}, {held} bytes follow; write the archive again")
-    flat = np.frombuffer(data, dtype=dtype, offset=raw.tell())
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+        with archive.open(info) as member:
+            return member.read(HEAD)
+    except _BROKEN:  # named when it is decoded, if it is a picture by its suffix
+        return b""
 
 
-def npz_images(archive: zipfile.ZipFile) -> tuple[np.ndarray, int]:
-    """The uint8 images (N, h, w) or (N, h, w, 3) of an open npz archive, and how many near-duplicates were dropped."""
-    _refuse_unsafe_names(archive)
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
-    others = [name for name in members if name != "near_duplicate"]
-    key = "images" if "images" in members else others[0] if len(others) == 1 else None
-    if key is None:
-        raise bad("arrays in the npz archive", sorted(members), "one named 'images', or only one",
-                  "save with numpy.savez(path, images=array)")  # fmt: skip
-    images = _npy(archive, members[key])
-    grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[-1] in (1, 3))
-    if images.dtype != np.uint8 or not grey_or_colour:
-        raise bad(f"array {key!r}", f"{images.dtype} of shape {images.shape}",
-                  "uint8 of shape (N, h, w) or (N, h, w, 3)", "write grey values as 0 ... 255")  # fmt: skip
-    if images.size == 0:
-        raise bad(f"array {key!r}", f"shape {images.shape}", "at least one image with at least one pixel")
-    if "near_duplicate" not in members:
-        return images, 0
-    flags = _npy(archive, members["near_duplicate"])
-    if flags.dtype != np.bool_ or flags.shape != images.shape[:1]:
-        raise bad("array 'near_duplicate'", f"{flags.dtype} of shape {flags.shape}",
-                  f"bool of shape {images.shape[:1]}", "one flag per image, or leave it out")  # fmt: skip
-    return images[~flags], int(flags.sum())
+def zip_pictures(archive: zipfile.ZipFile) -> Found:
+    """The pictures of an open zip archive; each is read into memory only when it is decoded."""
+    refuse_unsafe_names(archive)
+    named = [(info.filename.replace("\\", "/"), info) for info in archive.infolist()]  # Windows writes those
+    named = [(name, info) for name, info in named if not name.endswith("/") and not _is_hidden(name)]
+    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if twice:
+        raise bad("archive member", twice[0], "each name once", "which of them is meant? write the archive again")
+    members = dict(named)
+    order = in_order(members)
+    taken = [name for name in order if is_picture(name, partial(_member_head, archive, members[name]))]
+    passed_over = in_order(set(order) - set(taken))
+    if not taken:
+        raise _none("data archive", str(archive.filename), passed_over)
+    found = [Picture(name, partial(read_member, archive, members[name], MAX_FILE_BYTES)) for name in taken]
+    return Found(found, passed_over)

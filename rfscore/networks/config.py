@@ -27,6 +27,7 @@ class DataConfig:
         size: images are resized to size x size (short side, then centre crop); 0 keeps them.
         dimension: d of the mixture.
         subset: which block of n training points: numbers subset n ... (subset + 1) n - 1, as in the paper.
+        key: which array of an npz holds the images; empty where one is named `images` or only one holds any.
     """
 
     source: str = "digits"
@@ -35,6 +36,7 @@ class DataConfig:
     size: int = 0
     dimension: int = 8
     subset: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class RunConfig:
         del plain["name"], plain["measurement"]
         for length in ("steps", "snapshots", "first_snapshot"):
             del plain["training"][length]
+        if not self.data.key:
+            del plain["data"]["key"]  # so that runs from before it keep their mark
         if not self.data.source.isalpha():  # where the archive lies does not matter, its content is checked by hash
             plain["data"]["source"] = Path(self.data.source).name
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from jaxtyping import Float, Int
 
 from rfscore._machine import cache_folder
 from rfscore.data import load_images
+from rfscore.data.archives import folder_files
+from rfscore.data.pictures import DECODER
 from rfscore.errors import InputError, RfscoreError, bad
 from rfscore.networks import mixture
 from rfscore.networks.config import DataConfig
@@ -107,42 +110,44 @@ def _rows(config: DataConfig) -> tuple[np.ndarray, tuple[int, int], str, str, np
 
         found = load_images("digits", config.size or None)
         return found.images, found.shape, found.name, found.sha256, load_digits().target
-    rows, shape, digest = _prepared(Path(config.source), config.size)
+    rows, shape, digest = _prepared(Path(config.source), config.size, config.key)
     return rows, shape, Path(config.source).resolve().name, digest, np.full(len(rows), -1)
 
 
-def _prepared(path: Path, size: int) -> tuple[np.ndarray, tuple[int, int], str]:
+def _prepared(path: Path, size: int, key: str) -> tuple[np.ndarray, tuple[int, int], str]:
     """The images of an archive or folder, read once; the copy in the cache is used only while its checksum holds."""
     try:
-        facts = [
-            [p.name, p.stat().st_size, p.stat().st_mtime_ns]
-            for p in (sorted(path.iterdir()) if path.is_dir() else [path])
-        ]
+        files = [path / name for name in folder_files(path)] if path.is_dir() else [path]
+        facts = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
     except OSError as error:
         raise InputError(f"data {str(path)!r} cannot be read: {error.strerror}; check the path") from error
-    key = hashlib.sha256(json.dumps([str(path.resolve()), size, facts]).encode()).hexdigest()[:32]
+    mark = hashlib.sha256(json.dumps([DECODER, str(path.resolve()), size, key, facts]).encode()).hexdigest()[:32]
     folder = cache_folder()
-    kept = None if folder is None else folder / f"{key}.npz"
+    kept = None if folder is None else folder / f"{mark}.npz"
     before = None if kept is None else _kept(kept)
     if before is not None:
-        return before
-    found = load_images(path, size or None)
+        for note in before[1]:
+            warnings.warn(note, UserWarning, stacklevel=2)
+        return before[0]
+    found = load_images(path, size or None, key=key or None)
     rows = found.images.astype(np.float32)
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
     if kept is not None:
         buffer = io.BytesIO()
-        np.savez(buffer, rows=rows, shape=np.array(found.shape), sha256=np.array(digest))
+        np.savez(buffer, rows=rows, shape=np.array(found.shape), sha256=np.array(digest),
+                 notes=np.array(found.notes, dtype=str))  # fmt: skip
         with contextlib.suppress(RfscoreError):  # a cache that cannot be written costs time, nothing else
             write_bytes(kept, buffer.getvalue())
     return rows, found.shape, digest
 
 
-def _kept(path: Path) -> tuple[np.ndarray, tuple[int, int], str] | None:
-    """What was prepared before; None when it is absent, cut short or damaged in whatever way."""
+def _kept(path: Path) -> tuple[tuple[np.ndarray, tuple[int, int], str], list[str]] | None:
+    """What was prepared before, and what was said of it; None when it is absent or damaged in whatever way."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             rows, shape, digest = archive["rows"], archive["shape"], str(archive["sha256"])
+            notes = archive["notes"].tolist()
     except Exception:
         return None
     sound = hashlib.sha256(rows.tobytes()).hexdigest() == digest
-    return (rows, (int(shape[0]), int(shape[1])), digest) if sound else None
+    return ((rows, (int(shape[0]), int(shape[1])), digest), notes) if sound else None

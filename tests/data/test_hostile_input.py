@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rfscore.data import archives, images, load_images
+from rfscore.data import archives, arrays, images, load_images
 from rfscore.errors import InputError
 
 
@@ -162,7 +162,7 @@ def test_bad_source_is_refused_with_a_remedy_and_leaves_no_trace(tmp_path, monke
 
 def test_an_array_larger_than_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = npz(tmp_path / "a.npz", images=GOOD)
-    monkeypatch.setattr(archives, "MAX_ARRAY_BYTES", 100)
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("the member was read"))
     with pytest.raises(InputError, match="at most 100 bytes"):
         load_images(path)
