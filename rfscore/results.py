@@ -58,7 +58,9 @@ class Result(eqx.Module):
         """
         import xarray as xr
 
-        told, variables, coordinates = meanings(type(self)), {}, {}
+        told = meanings(type(self))
+        variables: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             if "dims" not in field.metadata:
                 continue

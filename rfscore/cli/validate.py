@@ -26,15 +26,17 @@ Json = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout in
 Accept = Annotated[
     bool, typer.Option("--accept", help="Take the verdicts of this run as the expected ones from now on.")
 ]
+Papers = Annotated[Path, typer.Option("--papers", help="Folder of claims: PAPER/claims.toml and modules of checks.")]
 Runs = Annotated[
-    Path | None, typer.Option("--experiments", help="Folder of network runs [default: that of the repository].")
+    Path | None, typer.Option("--experiments", help="Folder of network runs [default: beside the claims].")
 ]
 _MARKS = {"reproduced": "✓", "reproduced with a correction": "✓*", "not reproduced": "✗", "not testable here": "–"}
 
 
 def validate(
     only: Only = None, paper: Name = None, quick: Quick = False, out: Out = None, as_json: Json = False,
-    accept: Accept = False, experiments: Runs = None, seed: Seed = 0, overwrite: Overwrite = False,
+    accept: Accept = False, papers: Papers = Path("claims"), experiments: Runs = None, seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Check the claims of the paper, and of its neighbours, against exact draws, theory and network runs.
 
@@ -44,21 +46,21 @@ def validate(
     from rfscore.validation.lab import Lab
     from rfscore.validation.paper import chosen
 
-    claims = chosen(only or (), paper, quick)
+    claims = chosen(only or (), paper, quick, papers)
     whole = not (only or paper or quick)
     folder = Path("rfscore-validation") if out is None and whole else out
-    lab = Lab(seed, experiments)
+    lab = Lab(seed, papers.resolve().parent / "experiments" if experiments is None else experiments)
     if folder is None:
         results = _run(claims, lab)
     else:
         results = report.write(folder, claims, lab, _run, overwrite=overwrite, derivations=whole)
     if accept:
-        expectations.accept(results)
-    changes = expectations.changes(results, expectations.load())
+        expectations.accept(results, papers)
+    changes = expectations.changes(results, expectations.load(papers))
     if as_json:
         from rfscore._plain import to_json
 
-        sys.stdout.write(to_json({"results": results, "changes": changes}))
+        sys.stdout.write(to_json({"results": [r.plain() for r in results], "changes": changes}))
     else:
         _summary(results, changes, folder)
     raise typer.Exit(1 if any(x.regression for x in changes) else 0)
@@ -92,8 +94,8 @@ def _summary(results: list[Result], changes: list[Change], folder: Path | None) 
     from rfscore.cli import show
     from rfscore.validation.expectations import counts
 
-    names = list(dict.fromkeys(r.paper for r in results))
-    total = {name: counts(r.verdict for r in results if r.paper == name) for name in names}
+    names = list(dict.fromkeys(r.paper.name for r in results))
+    total = {name: counts(r.verdict for r in results if r.paper.name == name) for name in names}
     rows = [[f"{_MARKS[v.value]} {v.value}", *(str(total[name][v]) for name in names)] for v in total[names[0]]]
     show.table(f"{len(results)} claims", ["", *names], rows)
     for change in changes:

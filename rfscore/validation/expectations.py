@@ -15,16 +15,19 @@ from rfscore.validation.evidence import Verdict
 from rfscore.validation.paper import FOLDER, all_papers
 from rfscore.validation.runner import Result
 
-FILE = FOLDER / "expectations.json"
+_NAME = "expectations.json"
 Accepted = Mapping[str, Mapping[str, Verdict]]
 
 
-def load(path: Path = FILE) -> dict[str, dict[str, Verdict]]:
-    """paper -> id -> verdict last accepted.
+def load(folder: Path = FOLDER) -> dict[str, dict[str, Verdict]]:
+    """paper -> id -> verdict last accepted, of a folder of claims; none where none was accepted yet.
 
     Raises:
-        InputError: not there, or damaged.
+        InputError: the file is damaged.
     """
+    path = folder / _NAME
+    if not path.exists():
+        return {}
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         return {paper: {name: Verdict(v) for name, v in rows.items()} for paper, rows in table.items()}
@@ -32,15 +35,16 @@ def load(path: Path = FILE) -> dict[str, dict[str, Verdict]]:
         raise InputError(f"expectations {str(path)!r} cannot be read ({error}); write them with --accept") from error
 
 
-def accept(results: Iterable[Result], path: Path = FILE) -> None:
+def accept(results: Iterable[Result], folder: Path = FOLDER) -> None:
     """Take these verdicts for granted from now on; claims that were not run keep theirs, those that are gone go."""
-    table = load(path) if path.exists() else {}
-    new = {(r.paper, r.claim.id): r.verdict for r in results}
+    table = load(folder)
+    new = {(r.paper.name, r.claim.id): r.verdict for r in results}
     merged = {
         p.name: {c.id: v for c in p.claims if (v := new.get((p.name, c.id), table.get(p.name, {}).get(c.id)))}
-        for p in all_papers()
+        for p in all_papers(folder)
     }
-    write_bytes(path, to_json({paper: {k: str(v) for k, v in rows.items()} for paper, rows in merged.items()}).encode())
+    text = to_json({paper: {k: str(v) for k, v in rows.items()} for paper, rows in merged.items()})
+    write_bytes(folder / _NAME, text.encode())
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def changes(results: Sequence[Result], accepted: Accepted) -> list[Change]:
     """
     found = []
     for r in results:
-        before = accepted.get(r.paper, {}).get(r.claim.id)
+        before = accepted.get(r.paper.name, {}).get(r.claim.id)
         lost = before is not None and before.held and not r.verdict.held and not r.no_runs
         if r.broken or before != r.verdict:
             found.append(Change(r.claim.id, before, r.verdict, r.broken or lost))
@@ -74,7 +78,7 @@ def counts(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
     return {v: counted[v] for v in Verdict}
 
 
-def sentence(accepted: Accepted) -> str:
+def sentence(accepted: Accepted, folder: Path = FOLDER) -> str:
     """The counts as the README has them.
 
     Example:
@@ -85,7 +89,7 @@ def sentence(accepted: Accepted) -> str:
 
     def part(name: str, rows: Mapping[str, Verdict]) -> str:
         n = list(counts(rows.values()).values())
-        whose = next(p.whose for p in all_papers() if p.name == name)
+        whose = next(p.whose for p in all_papers(folder) if p.name == name)
         be = ["is" if x == 1 else "are" for x in n]
         return (
             f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, "

@@ -22,8 +22,6 @@ Array = np.ndarray
 Features = Literal["exact", "gaussian-equivalent"]
 #: Training times at which every curve is evaluated: one grid, so that the solver is compiled once.
 TAU: Float[Array, " T"] = np.concatenate([[0.0], np.geomspace(0.1, 1e10, 133), [np.inf]])
-#: The repository, when the package runs from a checkout.
-ROOT = Path(rf.__file__).parents[1]
 
 
 class Draw(NamedTuple):
@@ -48,12 +46,12 @@ class Lab:
 
     Args:
         seed: of everything random.
-        experiments: folder of network runs; None looks for the one of the repository.
+        experiments: folder of network runs; by default the one in the folder one works in.
     """
 
-    def __init__(self, seed: int = 0, experiments: Path | None = None) -> None:
+    def __init__(self, seed: int = 0, experiments: Path = Path("experiments")) -> None:
         self.seed = seed
-        self.experiments = ROOT / "experiments" if experiments is None else experiments
+        self.experiments = experiments
         self._done: dict[Hashable, Any] = {}
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from rfscore.validation.evidence import Comparison
 if TYPE_CHECKING:
     from rfscore.validation.lab import Lab
 
-#: The claims of this repository; relative, because an installed package has none.
+#: Where claims are looked for: in the folder one works in, because an installed package has none.
 FOLDER = Path("claims")
 Check = Callable[["Lab"], Sequence[Comparison]]
 
@@ -57,25 +58,40 @@ class Claim:
 
 @dataclass(frozen=True)
 class Paper:
-    """A set of claims: its name (that of the folder), title, the heading of the page, and whose claims they are."""
+    """A set of claims.
 
-    name: str
+    Attributes:
+        folder: with claims.toml and the modules of checks; its name is that of the set.
+        title: of the paper.
+        reference: the heading of the page.
+        claims: in the order of the table.
+        whose: how a sentence calls them, "the paper".
+    """
+
+    folder: Path
     title: str
     reference: str
     claims: tuple[Claim, ...]
     whose: str = ""
 
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def root(self) -> Path:
+        """The place of the folder of claims: derivations, pictures and network runs stand beside it."""
+        return self.folder.parents[1]
+
     def function(self, claim: Claim) -> Check:
-        """The check behind a claim."""
+        """The check behind a claim: code of whoever wrote the claims, imported as package FOLDER.PAPER.MODULE."""
         module, _, name = claim.check.partition(":")
-        root = str(FOLDER.resolve().parent)
-        if root not in sys.path:
-            sys.path.insert(0, root)
-        return getattr(importlib.import_module(f"{FOLDER.name}.{self.name}.{module}"), name)
+        return getattr(importlib.import_module(f"{self.folder.parent.name}.{self.name}.{module}"), name)
 
     def file(self, claim: Claim) -> str:
-        """Where that function stands."""
-        return f"claims/{self.name}/{claim.check.partition(':')[0]}.py"
+        """Where that function stands, from the folder of claims."""
+        return f"{self.name}/{claim.check.partition(':')[0]}.py"
 
 
 def _claim(name: str, row: dict[str, Any]) -> Claim:
@@ -90,15 +106,30 @@ def _claim(name: str, row: dict[str, Any]) -> Claim:
         ) from error
 
 
+def all_papers(folder: Path = FOLDER) -> tuple[Paper, ...]:
+    """All papers of a folder of claims, by name.
+
+    Raises:
+        InputError: no claims there, a table that is not one, or an id that occurs twice.
+    """
+    return _papers(folder.resolve())
+
+
 @cache
-def all_papers() -> tuple[Paper, ...]:
-    """All papers, the one the package is about first."""
+def _papers(folder: Path) -> tuple[Paper, ...]:
     found = []
-    for path in sorted(FOLDER.glob("*/claims.toml")):
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        claims = tuple(_claim(path.parent.name, row) for row in table["claim"])
-        whose = table.get("whose", table["title"])
-        found.append(Paper(path.parent.name, table["title"], table["reference"], claims, whose))
+    for path in sorted(folder.glob("*/claims.toml")):
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            claims = tuple(_claim(path.parent.name, row) for row in table["claim"])
+            whose = table.get("whose", table["title"])
+            found.append(Paper(path.parent, table["title"], table["reference"], claims, whose))
+        except (tomllib.TOMLDecodeError, KeyError) as error:
+            raise bad("claims", str(path), "TOML with title, reference and [[claim]] tables", str(error)) from error
+    if not found:
+        raise bad("folder of claims", str(folder), "a folder with PAPER/claims.toml in it",
+                  "work in a checkout of rfscore, or give --papers")  # fmt: skip
+    _make_importable(folder)
     names = [claim.id for paper in found for claim in paper.claims]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -106,19 +137,32 @@ def all_papers() -> tuple[Paper, ...]:
     return tuple(found)
 
 
-def chosen(only: Sequence[str] = (), paper: str | None = None, quick: bool = False) -> list[tuple[Paper, Claim]]:
+def _make_importable(folder: Path) -> None:
+    """Checks are imported as FOLDER.PAPER.MODULE."""
+    if str(folder.parent) not in sys.path:
+        sys.path.insert(0, str(folder.parent))
+    found = importlib.util.find_spec(folder.name)
+    if found is None or str(folder) not in (found.submodule_search_locations or ()):
+        raise bad("folder of claims", str(folder), "a name that no installed package has", "rename it")
+
+
+def chosen(
+    only: Sequence[str] = (), paper: str | None = None, quick: bool = False, folder: Path = FOLDER
+) -> list[tuple[Paper, Claim]]:
     """The claims asked for, in order.
 
     Args:
         only: ids; none means all.
         paper: name of one paper.
         quick: leave out what takes more than `QUICK` seconds.
+        folder: of the claims.
 
     Raises:
         InputError: an id or a paper that does not exist, with those that do.
     """
-    known = {claim.id for p in all_papers() for claim in p.claims}
-    names = [p.name for p in all_papers()]
+    papers = all_papers(folder)
+    known = {claim.id for p in papers for claim in p.claims}
+    names = [p.name for p in papers]
     if paper is not None and paper not in names:
         raise bad("paper", paper, f"one of {names}")
     for name in only:
@@ -126,7 +170,7 @@ def chosen(only: Sequence[str] = (), paper: str | None = None, quick: bool = Fal
             raise bad("claim", name, "the id of a claim", f"the nearest: {_nearest(name, known)}")
     return [
         (p, claim)
-        for p in all_papers()
+        for p in papers
         for claim in p.claims
         if (paper in (None, p.name)) and (not only or claim.id in only) and not (quick and claim.seconds > QUICK)
     ]

@@ -13,8 +13,8 @@ from pathlib import Path
 from rfscore.output import RunFolder
 from rfscore.report import page
 from rfscore.validation import expectations, style, words
-from rfscore.validation.lab import ROOT, Lab
-from rfscore.validation.paper import Claim, Paper, all_papers
+from rfscore.validation.lab import Lab
+from rfscore.validation.paper import Claim, Paper
 from rfscore.validation.runner import Result
 
 Runner = Callable[[list[tuple[Paper, Claim]], Lab], list[Result]]
@@ -44,11 +44,12 @@ def write(
     with RunFolder(out, overwrite=overwrite, problem=None, seeds={"seed": lab.seed}) as folder:
         start = time.perf_counter()
         results = run(claims, lab)
-        typeset = _derivations(folder) if derivations else False
-        linked = _sources(folder, results, typeset)
-        pictures = _pictures(folder, results)
-        folder.json("claims.json", {"results": results, "seconds": time.perf_counter() - start})
-        accepted = expectations.load()
+        root = claims[0][0].root
+        typeset = _derivations(folder, root) if derivations else False
+        linked = _sources(folder, results, root, typeset)
+        pictures = _pictures(results, root)
+        folder.json("claims.json", {"results": [r.plain() for r in results], "seconds": time.perf_counter() - start})
+        accepted = expectations.load(claims[0][0].folder.parent)
         changes = expectations.changes(results, accepted)
         blocks: list[page.Block] = [
             style.summary(results, changes), style.index(results), *style.sections(results, linked, pictures),
@@ -59,13 +60,13 @@ def write(
     return results
 
 
-def _derivations(folder: RunFolder) -> bool:
+def _derivations(folder: RunFolder, root: Path) -> bool:
     """derivations.html, made now by the repository's own command; False where it cannot be made."""
-    if not (ROOT / "derivations" / "__main__.py").is_file():
+    if not (root / "derivations" / "__main__.py").is_file():
         return False
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "derivations", "--output", scratch]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         made = Path(scratch, "derivations.html")
         if done.returncode or not made.is_file():
             return False
@@ -73,19 +74,18 @@ def _derivations(folder: RunFolder) -> bool:
     return True
 
 
-def _sources(folder: RunFolder, results: Sequence[Result], typeset: bool) -> dict[str, str]:
+def _sources(folder: RunFolder, results: Sequence[Result], root: Path, typeset: bool) -> dict[str, str]:
     """Copies of the files cited, as text that a browser shows: name in the repository -> name in the folder."""
-    by_name = {p.name: p for p in all_papers()}
-    cited = {name for r in results for name in (*r.claim.code, by_name[r.paper].file(r.claim))}
+    cited = {name: root / name for r in results for name in r.claim.code}
+    cited |= {r.paper.file(r.claim): r.paper.folder.parent / r.paper.file(r.claim) for r in results}
     chapters = {chapter for r in results for name in r.claim.derivations if (chapter := name.split(".")[0])}
     linked = {}
-    for name in sorted(cited):
-        path = ROOT / name
+    for name, path in sorted(cited.items()):
         if path.is_file():
             linked[name] = f"sources/{name}.txt"
             folder.text(linked[name], path.read_text(encoding="utf-8"))
     for chapter in sorted(chapters):
-        scripts = sorted((ROOT / "derivations").glob(f"D{int(chapter[1:]):02d}_*.py"))
+        scripts = sorted((root / "derivations").glob(f"D{int(chapter[1:]):02d}_*.py"))
         if typeset:
             linked[chapter] = "derivations.html"
         elif scripts:
@@ -94,12 +94,13 @@ def _sources(folder: RunFolder, results: Sequence[Result], typeset: bool) -> dic
     return linked
 
 
-def _pictures(folder: RunFolder, results: Sequence[Result]) -> dict[str, list[bytes]]:
+def _pictures(results: Sequence[Result], root: Path) -> dict[str, list[bytes]]:
     """Pictures of paper_figs by the name claims give them; what is not there is not shown."""
     wanted = {name for r in results for name in r.claim.figures}
     found = {}
     for name in sorted(wanted):
-        files = [*(ROOT / "paper_figs").glob(f"{name}.png"), *sorted((ROOT / "paper_figs").glob(f"{name}_*.png"))]
+        drawn = root / "paper_figs"
+        files = [*drawn.glob(f"{name}.png"), *sorted(drawn.glob(f"{name}_*.png"))]
         if files:
             found[name] = [path.read_bytes() for path in files]
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from rfscore.errors import RfscoreError
 from rfscore.finite import pool
@@ -20,7 +21,7 @@ class Result:
     """A claim with its evidence and verdict.
 
     Attributes:
-        paper: name of the paper.
+        paper: whose claim it is.
         claim: the claim.
         verdict: computed from the evidence.
         reason: why not testable, "" otherwise.
@@ -30,7 +31,7 @@ class Result:
         no_runs: what is missing are runs of networks.
     """
 
-    paper: str
+    paper: Paper
     claim: Claim
     verdict: Verdict
     reason: str
@@ -39,13 +40,17 @@ class Result:
     broken: bool = False
     no_runs: bool = False
 
+    def plain(self) -> dict[str, Any]:
+        """For JSON: the paper by its name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"paper": self.paper.name}
+
 
 def check(paper: Paper, claim: Claim, lab: Lab) -> Result:
     """One claim."""
     start = time.perf_counter()
 
     def result(verdict: Verdict, reason: str, evidence: Sequence[Comparison] = (), **flags: bool) -> Result:
-        return Result(paper.name, claim, verdict, reason, tuple(evidence), time.perf_counter() - start, **flags)
+        return Result(paper, claim, verdict, reason, tuple(evidence), time.perf_counter() - start, **flags)
 
     try:
         evidence = tuple(paper.function(claim)(lab))

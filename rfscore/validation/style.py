@@ -10,7 +10,6 @@ from urllib.parse import quote
 from rfscore.report.page import Block, Fragment, Paragraph, inline
 from rfscore.validation.evidence import Comparison, Verdict
 from rfscore.validation.expectations import Change, counts
-from rfscore.validation.paper import Paper, all_papers
 from rfscore.validation.runner import Result
 from rfscore.validation.words import measured, wanted
 
@@ -81,10 +80,6 @@ def _badge(verdict: Verdict) -> str:
     return f'<span class="badge {CLASSES[verdict]}">{MARKS[verdict]} {verdict.value}</span>'
 
 
-def _paper(name: str) -> Paper:
-    return next(p for p in all_papers() if p.name == name)
-
-
 _HOW = (
     "Every verdict is computed from the numbers printed below it: what was measured, its uncertainty, and the range in "
     "which the statement puts it. “With a correction”: the printed statement was tried and failed, the corrected one "
@@ -95,9 +90,8 @@ _HOW = (
 def summary(results: Sequence[Result], changes: Sequence[Change]) -> Fragment:
     """Counts of each paper, how to read the page, and what changed against the accepted verdicts."""
     parts, lines = [], []
-    for name in dict.fromkeys(r.paper for r in results):
-        mine = counts(r.verdict for r in results if r.paper == name)
-        paper = _paper(name)
+    for paper in dict.fromkeys(r.paper for r in results):
+        mine = counts(r.verdict for r in results if r.paper == paper)
         tiles = "".join(f'<div class="tile {CLASSES[v]}"><b>{n}</b>{v.value}</div>' for v, n in mine.items())
         parts.append(f"<p><strong>{html.escape(paper.title)}</strong><br><span class=meta>")
         parts.append(f"{html.escape(paper.reference)}</span></p><div class=tiles>{tiles}</div>")
@@ -154,8 +148,8 @@ def _links(r: Result, linked: Mapping[str, str], shown: Mapping[str, str]) -> st
     parts = {
         "derivation": derivations,
         "code": [link(name, linked.get(name)) for name in r.claim.code],
-        "check": [link(f"{_paper(r.paper).file(r.claim)}: {r.claim.check.split(':')[1]}",
-                       linked.get(_paper(r.paper).file(r.claim)))],
+        "check": [link(f"{r.paper.file(r.claim)}: {r.claim.check.split(':')[1]}",
+                       linked.get(r.paper.file(r.claim)))],
         "figure": [link(name, shown.get(name)) for name in r.claim.figures if name in shown],
     }  # fmt: skip
     words = [f"{key}: {', '.join(values)}" for key, values in parts.items() if values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_every_claim_has_its_sentences_its_check_and_links_that_lead_somewhere(p
     for text in (claim.sentence, claim.how, claim.place, claim.tolerance):
         assert text
     assert claim.sentence.endswith((".", "dt.")) and claim.seconds > 0
-    for name in (*claim.code, paper.file(claim)):
+    for name in (*claim.code, f"claims/{paper.file(claim)}"):
         assert (ROOT / name).is_file(), name
     for name in claim.derivations:
         chapter, _, number = name[1:].partition(".")
@@ -157,12 +158,14 @@ def test_without_runs_network_claims_say_so_and_break_nothing(tmp_path: Path) ->
 
 
 def test_expectations_are_read_strictly_and_merged_on_acceptance(tmp_path: Path) -> None:
-    path = tmp_path / "expectations.json"
-    results = validate(chosen(only=["mehler-sum"]))
-    expectations.accept(results, path)
+    claims = tmp_path / "copied_claims"
+    shutil.copytree(ROOT / "claims", claims, ignore=shutil.ignore_patterns("expectations.json", "__pycache__"))
+    path = claims / "expectations.json"
+    assert expectations.load(claims) == {}
+    expectations.accept(validate(chosen(only=["mehler-sum"])), claims)
     assert json.loads(path.read_text())["bonnaire2025"] == {"mehler-sum": "reproduced with a correction"}
-    expectations.accept(validate(chosen(only=["schedule"])), path)
+    expectations.accept(validate(chosen(only=["schedule"])), claims)
     assert set(json.loads(path.read_text())["bonnaire2025"]) == {"mehler-sum", "schedule"}
     path.write_text('{"bonnaire2025": {"mehler-sum": "surely"}}')
     with pytest.raises(InputError, match="--accept"):
-        expectations.load(path)
+        expectations.load(claims)

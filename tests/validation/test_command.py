@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,53 @@ def test_a_folder_that_is_not_ours_is_refused_before_anything_is_computed(
 def test_symbols_have_subscripts_and_names_with_underscores_have_none() -> None:
     assert inline("f_mem of mixture_classes-n256") == "f<sub>mem</sub> of mixture_classes-n256"
     assert inline("W τ_gen, 2Δ_t, a_t^2") == "W τ<sub>gen</sub>, 2Δ<sub>t</sub>, a<sub>t</sub><sup>2</sup>"
+
+
+TABLE = """
+title = "A paper"
+reference = "Somebody, somewhere"
+
+[[claim]]
+id = "one-is-one"
+section = "Arithmetic"
+place = "Eq 1"
+sentence = "1 = 1"
+how = "By looking."
+tolerance = "None."
+check = "numbers:one"
+"""
+CHECK = """
+from rfscore.validation.evidence import near
+
+
+def one(lab):
+    return [near("one", 1.0, 1.0, 0.0)]
+"""
+
+
+def test_anybodys_claims_are_checked_from_their_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paper = tmp_path / "my_claims" / "somebody2026"
+    paper.mkdir(parents=True)
+    (paper / "claims.toml").write_text(TABLE)
+    (paper / "numbers.py").write_text(CHECK)
+    words = ("--papers", str(tmp_path / "my_claims"))
+    assert run(*words, "--accept", "--out", str(tmp_path / "page")) == 0 and "somebody2026" in capsys.readouterr().out
+    assert json.loads((tmp_path / "my_claims/expectations.json").read_text()) == {
+        "somebody2026": {"one-is-one": "reproduced"}
+    }
+    assert "one-is-one" in (tmp_path / "page/report.html").read_text()
+    (paper / "numbers.py").write_text(CHECK.replace("1.0, 1.0", "1.0, 2.0"))
+    del sys.modules["my_claims.somebody2026.numbers"]
+    assert run(*words) == 1 and "REGRESSION: one-is-one" in capsys.readouterr().out
+
+
+def test_a_folder_without_claims_is_refused_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--papers", str(tmp_path)) == 2 and "give --papers" in capsys.readouterr().err
+
+
+def test_a_folder_named_like_a_package_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paper = tmp_path / "json" / "decoder"
+    paper.mkdir(parents=True)
+    (paper / "claims.toml").write_text(TABLE)
+    (paper / "numbers.py").write_text(CHECK)
+    assert run("--papers", str(tmp_path / "json")) == 2 and "rename it" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def _paper(function: object) -> tuple[Paper, Claim]:
         def function(self, claim: Claim) -> object:
             return function
 
-    return Made("made", "t", "r", (claim,)), claim
+    return Made(Path("claims/made"), "t", "r", (claim,)), claim
 
 
 def test_what_a_check_lacks_is_its_reason_and_an_error_of_the_package_is_no_verdict() -> None:
@@ -83,7 +84,7 @@ def test_results_come_in_the_order_of_the_claims_whatever_they_cost() -> None:
 
 
 def _result(verdict: Verdict, **flags: bool) -> Result:
-    return Result("made", _paper(None)[1], verdict, "", (), 0.0, **flags)
+    return Result(*_paper(None), verdict, "", (), 0.0, **flags)
 
 
 @pytest.mark.parametrize(
