@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ def mixture_kl(score: Callable[[Array, Array], Array], samples: Float[np.ndarray
     )
     integral = float(np.trapezoid(rates, every) + rates[0] * every[0])
     d = samples.shape[1]
-    return integral - 0.5 * d * np.log(2 * np.pi * np.e) - float(np.mean(mixture.log_density(samples)))
+    return integral - 0.5 * d * math.log(2 * math.pi * math.e) - float(np.mean(mixture.log_density(samples)))
 
 
 def measured_path(folder: Path, step: int) -> Path:

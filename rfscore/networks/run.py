@@ -24,7 +24,9 @@ from rfscore.output import write_bytes
 CONFIG, LOCK = "config.toml", ".lock"
 
 
-def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, resume: bool = False) -> Path:
+def train(
+    config: RunConfig, folder: str | PathLike[str], report: Report, *, resume: bool = False, until: int | None = None
+) -> Path:
     """Train a run in its folder, from the start or from where an interrupted one stands.
 
     Args:
@@ -33,6 +35,7 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
         report: called every two seconds with (step, steps, mean loss, steps per second).
         resume: continue the run in the folder; with more steps in the config it is prolonged, to the same bits as
             one that was meant to be that long.
+        until: stop after this step, with the state saved; None trains to the last step.
 
     Returns:
         The folder.
@@ -57,8 +60,8 @@ def train(config: RunConfig, folder: str | PathLike[str], report: Report, *, res
             raise bad("training.steps", config.training.steps, f"at least the {trainer.step} steps already trained")
         write_bytes(folder / CONFIG, configs.to_toml(config).encode())
         _describe(config, data, trainer, folder, "running")
-        trainer.run(report)
-        _describe(config, data, trainer, folder, "complete")
+        trainer.run(report, until)
+        _describe(config, data, trainer, folder, "complete" if trainer.step == config.training.steps else "stopped")
     return folder
 
 

@@ -154,8 +154,8 @@ class Trainer:
         self._labels = jax.device_put(jnp.asarray(data.train_labels, dtype=jnp.int32), everywhere)
         self._static = static
         step = _step(config, config.data.n, NamedSharding(mesh, PartitionSpec("batch")), static)
-        # XLA runs convolutions inside a loop at half speed on a CPU; there, steps are queued one by one instead.
-        self._looped = jax.devices()[0].platform != "cpu"
+        # XLA runs convolutions inside a loop at half speed on a CPU; there, their steps are queued one by one.
+        self._looped = jax.devices()[0].platform != "cpu" or config.network.kind == "mlp"
         arguments = [self._dynamic, self._zero(), self._points, self._labels]
         if self._looped:
             arguments.append(jax.device_put(jnp.zeros((), dtype=jnp.int32), everywhere))
@@ -209,21 +209,21 @@ class Trainer:
         path.parent.mkdir(exist_ok=True)
         checkpoint.save(path, self.state.network, step=self.step, fingerprint=self.config.fingerprint)
 
-    def run(self, report: Report) -> None:
-        """Train to the end, from wherever the folder stands."""
-        wanted, last = snapshot_steps(self.config), self.config.training.steps
+    def run(self, report: Report, until: int | None = None) -> None:
+        """Train to the end, or to step `until` if that comes first, from wherever the folder stands."""
+        wanted, last = snapshot_steps(self.config), min(until or self.config.training.steps, self.config.training.steps)
         saved, pace = time.monotonic(), 1.0
         if self.step in wanted:  # a new run, or one killed between a saved state and its snapshot
             self.snapshot()
         while self.step < last:
             following = int(wanted[np.searchsorted(wanted, self.step, side="right")])
             start, began = self.step, time.monotonic()
-            loss = self.advance(min(following, start + max(1, round(pace * REPORT_S))))
+            loss = self.advance(min(following, last, start + max(1, round(pace * REPORT_S))))
             pace = (self.step - start) / max(time.monotonic() - began, 1e-9)
             report(self.step, last, loss, pace)
             if self.step == following:
                 self.snapshot()
-            if self.step == following or time.monotonic() - saved > SAVE_S:
+            if self.step in (following, last) or time.monotonic() - saved > SAVE_S:
                 self.save()
                 saved = time.monotonic()
 
