@@ -1,4 +1,4 @@
-"""All runs of the experiments in the order of what they are worth: `python -m experiments queue --out DIR --data FACES`.
+"""All runs of the experiments in the order of what they are worth: `python -m experiments.queue DIR [FACES]`.
 
 A run is trained in stages, and the stages of different runs alternate, so that every family has something early. A
 stage that was reached is skipped, so is a run whose memorised fraction has passed `ENOUGH`; what was interrupted goes
@@ -48,11 +48,11 @@ class Stage:
 
 def plan() -> list[Stage]:
     """The stages in order."""
-    return [
-        Stage("mixture_sgd", 128, 128, 200_000),
-        Stage("mixture_sgd", 256, 128, 200_000),
-        Stage("mixture_sgd", 512, 128, 200_000),
-    ]
+    mixture = [(n, 128, k * n) for n, k in ((128, 500), (256, 500), (512, 500), (128, 2000), (256, 1000), (512, 1000))]
+    mixture += [(64, 128, 40_000), (1024, 128, 500_000), (512, 64, 500_000), (512, 256, 250_000), (256, 128, 2_000_000)]
+    mixture += [(512, 128, 2_000_000), (1024, 128, 2_000_000), (512, 64, 4_000_000), (512, 256, 2_000_000)]
+    mixture += [(1024, 128, 4_000_000), (2048, 128, 4_000_000)]
+    return [Stage("mixture_sgd", n, width, until) for n, width, until in mixture]
 
 
 def _said(path: Path, key: str, default: object) -> object:

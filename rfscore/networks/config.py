@@ -84,20 +84,26 @@ class MeasurementConfig:
 
     Attributes:
         t: fixed diffusion time of the losses.
+        t_later: a second one, for the curves train_loss_later and test_loss_later; 0 for none.
         noises: noise draws per point.
         samples: generated samples; 0 generates none.
+        sample_from: the first step whose snapshot is sampled.
         sampler: "ddim" or "sde" (the reverse SDE).
         sampler_steps: steps of the sampler, at most 1000.
         quality: whether to compute Frechet and kernel distances (images; a kept ImageNet network).
+        test_sets: into how many disjoint sets the held-out images are cut for them; distances are means over these.
         guidance: weight of classifier-free guidance in sampling a conditional network; 0 samples without labels.
     """
 
     t: float = 0.01
+    t_later: float = 0.0
     noises: int = 5
     samples: int = 500
+    sample_from: int = 0
     sampler: str = "ddim"
     sampler_steps: int = 100
     quality: bool = True
+    test_sets: int = 1
     guidance: float = 0.0
 
 
@@ -140,6 +146,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.learning_rate": (1e-12, 1e3), "training.momentum": (0, 0.9999), "training.batch": (0, 10**6),
     "training.steps": (1, 10**9), "training.snapshots": (2, 1000), "training.first_snapshot": (1, 10**9),
     "training.t": (0, 5), "training.label_dropout": (0, 1), "measurement.t": (1e-4, 5), "measurement.noises": (1, 1000),
+    "measurement.t_later": (0, 5), "measurement.sample_from": (0, 10**9), "measurement.test_sets": (1, 100),
     "measurement.samples": (0, 10**6), "measurement.sampler_steps": (2, 1000), "measurement.guidance": (0, 100),
 }  # fmt: skip
 _CHOICES = {

@@ -20,10 +20,15 @@ from rfscore.output import write_bytes
 COLUMNS = {
     "train_loss": "denoising loss at fixed t on the training points, per dimension",
     "test_loss": "the same on held-out points",
-    "f_mem": "memorised fraction of the generated samples (gap ratio below k)",
+    "train_loss_later": "train_loss at a second, later diffusion time",
+    "test_loss_later": "test_loss at a second, later diffusion time",
+    "f_mem": "memorised fraction of the generated samples (gap ratio below k = 1/3)",
+    "f_mem_quarter": "the same with k = 1/4",
+    "f_mem_half": "the same with k = 1/2",
     "frechet": "Frechet distance of generated samples to held-out data",
     "kernel": "kernel distance (squared MMD) of generated samples to held-out data",
-    "kl": "KL divergence of the generated from the true distribution (mixture only)",
+    "kl": "KL divergence of the generated from the true distribution, entropy from the score (mixture only)",
+    "kl_neighbours": "the same, entropy from distances to nearest neighbours",
     "score_population": "(1/d) E|s_theta - s_population|^2 at fixed t (mixture only)",
     "score_empirical": "(1/d) E|s_theta - s_empirical|^2 at fixed t",
 }

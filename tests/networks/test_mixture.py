@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rfscore as rf
 from rfscore.networks import mixture
-from rfscore.networks.measure import mixture_kl
+from rfscore.networks.divergence import mixture_kl, neighbour_kl
 
 
 def draws(n, d, seed):
