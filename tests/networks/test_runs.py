@@ -1,5 +1,6 @@
 """Configs, data, measurement and commands of a run, good and bad."""
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -14,7 +15,8 @@ from rfscore._machine import cache_folder
 from rfscore.cli import main
 from rfscore.networks import config as configs
 from rfscore.networks import data, run
-from rfscore.networks.measure import _score_distances, fixed_time_loss, measure_run
+from rfscore.networks.frechet import frechet_distance
+from rfscore.networks.measure import _quality, _score_distances, fixed_time_loss, measure_run
 from rfscore.networks.network import new_network
 from rfscore.networks.schedule import ALPHA_BAR, TIMES, index_of
 from rfscore.networks.summary import RunSummary
@@ -148,6 +150,29 @@ def test_a_run_is_measured_once_and_summarised(small, tmp_path):
     assert (folder / "measurements/step-000000011.json").read_bytes() == kept
     assert all(np.array_equal(again.columns[k], v) for k, v in summary.columns.items())
     assert RunSummary.load(folder / "summary.json").facts["parameters"] == 16 * 29 + 8 + 6 * 256
+
+
+def test_samples_start_where_they_are_wanted_and_count_at_three_thresholds(small, tmp_path):
+    wanted = dataclasses.replace(small.measurement, sample_from=11, t_later=0.1)
+    small = dataclasses.replace(small, measurement=wanted)
+    run.train(small, tmp_path / "run", lambda *_: None)
+    found = measure_run(*run.opened(tmp_path / "run"), lambda *_: None)
+    columns = found.columns
+    assert np.isnan(columns["f_mem"]).tolist() == [True, True, False, False, False]
+    assert np.all(columns["f_mem_quarter"][2:] <= columns["f_mem"][2:])
+    assert np.all(columns["f_mem"][2:] <= columns["f_mem_half"][2:])
+    assert found.facts["chance_level_quarter"] <= found.facts["chance_level"] <= found.facts["chance_level_half"]
+    assert np.all(columns["test_loss_later"] != columns["test_loss"])
+    assert np.all(columns["kl_low"][2:] < columns["kl"][2:])
+
+
+def test_distances_are_means_over_disjoint_test_sets():
+    rng = np.random.default_rng(0)
+    made, sets = rng.normal(size=(60, 4)), [rng.normal(size=(50, 4)) + shift for shift in (0.0, 0.5, 1.0)]
+    found, each = _quality(made, sets), [frechet_distance(made, x) for x in sets]
+    assert found["frechet"] == pytest.approx(np.mean(each))
+    assert found["frechet_high"] - found["frechet"] == pytest.approx(2 * np.std(each, ddof=1))
+    assert "frechet_low" not in _quality(made, sets[:1])
 
 
 def test_exact_population_score_has_distance_zero_to_itself_and_not_to_the_empirical_one(small):

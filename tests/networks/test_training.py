@@ -1,6 +1,7 @@
 """Training: exact to the bit across interruptions, snapshots where they belong, clear errors."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -55,6 +56,16 @@ def test_a_run_cut_at_any_step_and_resumed_ends_in_the_same_bits(small, tmp_path
     assert first["state.safetensors"] == second["state.safetensors"]
     last = "step-000000060.safetensors"
     assert first[last] == second[last] and first["step-000000026.safetensors"] == second["step-000000026.safetensors"]
+
+
+def test_a_run_stopped_at_a_step_has_its_state_there_and_goes_on_in_the_same_bits(small, tmp_path):
+    run.train(small, tmp_path / "whole", quiet)
+    run.train(small, tmp_path / "run", quiet, until=17)  # between two snapshots
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert (manifest["step"], manifest["status"]) == (17, "stopped")
+    assert [path.stem for path in sorted((tmp_path / "run/snapshots").iterdir())][-1] == "step-000000011"
+    run.train(small, tmp_path / "run", quiet, resume=True)
+    assert content(tmp_path / "run") == content(tmp_path / "whole")
 
 
 KILLED = """
