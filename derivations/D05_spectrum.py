@@ -11,7 +11,7 @@ from derivations.numeric import System, reference
 from derivations.record import Derivation
 from derivations.symbols import POINT, alpha2, b2, lam, mean, psi_n, psi_p, s2, v2, weights
 
-CURVE, SPECTRUM = "rfscore/theory/real_curve.py", "rfscore/theory/spectrum.py"
+CURVE, SPECTRUM, FLOOR = (f"rfscore/theory/{name}.py" for name in ("real_curve", "spectrum", "floor_edge"))
 w, kappa, z, q, g = sympy.symbols("w kappa z q g")
 
 
@@ -30,6 +30,7 @@ def derive() -> Derivation:
     _potential(d)
     _isotropic(d)
     _atom(d)
+    _floor(d)
     return d
 
 
@@ -276,4 +277,46 @@ def _atom(d: Derivation) -> None:
     d.zero(
         "$w(z-s_t^2)\\to\\psi_n+1-\\psi_p$ as $w\\to\\infty$: mass $-q(z-s_t^2)$ of the atom, for any $\\Sigma$",
         slope - (psi_n + 1 - psi_p),
+    )
+
+
+def _floor(d: Derivation) -> None:
+    x, gamma, excess, sigma, y = sympy.symbols("x gamma epsilon sigma y")
+    d.text(r"""Close to the floor $w=\psi_pq$ is large. Put $x=1/w$, $\gamma=gw$, $\epsilon=\psi_p-\psi_n-1$ and
+    $y=z-s_t^2$; every term below is positive for $x>0$, so that nothing cancels however small $y$ is.""")
+    d.equation(
+        13,
+        r"y=-x(\epsilon+x\sigma),\qquad\sigma=\psi_n\gamma+\int\rho_\Sigma\frac{1+\alpha^2\gamma\lambda}{x(1+\alpha^2"
+        r"\gamma\lambda)+b_t^2},\qquad\frac1\gamma=x+\frac1{\psi_n}\Big(v_t^2+\int\rho_\Sigma\frac{x\,\alpha^2\lambda}"
+        r"{x(1+\alpha^2\gamma\lambda)+b_t^2}\Big)",
+        code=FLOOR,
+    )
+    big = lambda u: 1 + b2 / x + alpha2 * gamma * u  # noqa: E731
+    second = mean(lambda u: alpha2 * u / big(u))  # alpha2 <lam/D>
+    height = v2 * x * gamma + x * (1 - psi_p - mean(lambda u: 1 / big(u)))  # (D5.4)
+    total = psi_n * gamma + mean(lambda u: (1 + alpha2 * gamma * u) / (x * big(u)))
+    own = (v2 + second) * gamma - psi_n * (1 - x * gamma)  # (D4.6): vanishes
+    d.zero("(D5.4) with (D4.6)", height + x * (psi_p - psi_n - 1 + x * total) - x * own)
+    d.equation(
+        14,
+        r"\text{lowest edge: the maximum of } y \text{ over } x \text{ of the sign of } -\epsilon,\quad y_0\simeq\frac{"
+        r"\epsilon^2}{4\sigma},\quad\sigma\to\frac{\psi_n^2}{v_t^2}+\frac1{b_t^2}\int\rho_\Sigma\Big(1+\frac{\alpha^2"
+        r"\psi_n\lambda}{v_t^2}\Big)\quad(\epsilon\to0)",
+        code=FLOOR,
+    )
+    curve = -x * (excess + x * sigma)
+    peak = sympy.solve(sympy.diff(curve, x), x)[0]
+    d.zero("Maximum at constant $\\sigma$", curve.subs(x, peak) - excess**2 / (4 * sigma))
+    limit = sympy.limit(total.subs(gamma, psi_n / v2), x, 0)
+    d.zero(
+        "$\\sigma$ at $x=0$", limit - psi_n**2 / v2 - mean(lambda u: 1 + alpha2 * psi_n * u / v2) / b2
+    )  # fmt: skip
+    d.equation(15, r"y\to0:\quad\rho\simeq\frac{\sqrt{\sigma\,(y-y_0)}}{\pi\psi_p\,y}", code=SPECTRUM)
+    near = 1 / sympy.solve(curve - y, x)[0]
+    values = {sigma: sympy.Rational(3, 7), excess: sympy.Rational(1, 10), y: sympy.Rational(1, 5)}
+    law = sympy.sqrt(sigma * (y - excess**2 / (4 * sigma))) / y
+    d.check(
+        "Im $w$ of the quadratic is $\\pi\\psi_p\\rho$: an inverse square root at $y_0=0$",
+        sympy.simplify(abs(sympy.im(near.subs(values))) - law.subs(values)) == 0,
+        "exact, one point",
     )

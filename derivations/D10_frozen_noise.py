@@ -7,7 +7,7 @@ from mpmath import mp
 
 from derivations.corner import SIDE, corners, drawn, everything, model_of
 from derivations.record import Derivation
-from derivations.symbols import alpha2, b2, psi_n, s2, v2
+from derivations.symbols import alpha2, b2, mean, psi_n, s2, v2
 from rfscore.oracle import frozen
 
 EQUIVALENT, POINT, TARGETS = (f"rfscore/theory/{x}.py" for x in ("equivalent", "one_point", "targets"))
@@ -209,3 +209,14 @@ def _curve(d: Derivation) -> None:
     closing = 1 / w + (b2 / m - alpha2 * kappa) * g1 + (m - 1) / m * b2 * g2
     definition = kappa - (1 + w * b2 * (g1 / m + (m - 1) / m * g2)) / (alpha2 * w * g1)
     d.zero("(D10.16) is the definition of $\\kappa$", closing + alpha2 * g1 * definition)
+    d.equation(
+        17,
+        r"zw=nm/d-\psi_p-\psi_ng_1-(m-1)\psi_ng_2:\quad\text{(D5.13) with frozen noises}",
+        code="rfscore/theory/floor_edge.py",
+    )
+    big = lambda lam: 1 + w * (b2 * (g1 / m + (m - 1) / m * g2) + alpha2 * g1 * lam)  # noqa: E731
+    zero, one = mean(lambda lam: 1 / big(lam)), mean(lambda lam: lam / big(lam))
+    one_1, one_2 = (a + b2 / m * zero + alpha2 * one) * w / psi_n, (s2 + b2 * zero) * w / (m * psi_n)
+    level = a * g1 + (m - 1) / m * s2 * g2 + mean(lambda lam: (big(lam) - 1) / (w * big(lam)))  # (D10.4): z + psi_p/w
+    own = psi_n * (g1 * (1 + one_1) - 1) + (m - 1) * psi_n * (g2 * (1 + one_2) - 1)  # (D10.5), (D10.6): vanishes
+    d.zero("(D10.17)", w * level - own - (m * psi_n - psi_n * g1 - (m - 1) * psi_n * g2))

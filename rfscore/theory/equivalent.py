@@ -14,6 +14,9 @@ description, so another training protocol is another list of parts.
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +38,7 @@ class Equivalent(eqx.Module):
         sampled: triples of the C_j.
         share: their weights share_j.
         ratio: p share_j/N_j: p times the weight of one column.
+        excess: psi_p - rank of U above its floor, n + d columns with averaged noise, n m with frozen ones; exact.
         common: triple of C, what the noised copies of one sample share.
         own: triple of B, what each noised copy has for itself.
         target: b, the weight of W/sqrt d in V-tilde.
@@ -49,6 +53,7 @@ class Equivalent(eqx.Module):
     sampled: Float[Array, "J 3"]
     share: Float[Array, " J"]
     ratio: Float[Array, " J"]
+    excess: Float[Array, ""]
     common: Float[Array, " 3"]
     own: Float[Array, " 3"]
     target: Float[Array, ""]
@@ -96,8 +101,18 @@ def equivalent(problem: ScoreProblem) -> Equivalent:
         sampled=xp.stack([triple for triple, _, _ in parts]),
         share=xp.asarray([share for _, share, _ in parts]),
         ratio=xp.stack([ratio * column for _, _, column in parts]),
+        excess=xp.asarray(_excess(problem), dtype=float),
         common=common,
         own=own,
         target=xp.asarray(co.b),
         mixing=None if np.isinf(m) else xp.asarray([1.0 / m, 1.0][: len(parts)]),
     )
+
+
+def _excess(problem: ScoreProblem) -> Any:
+    """psi_p - psi_n - 1 or psi_p - m psi_n without rounding: its square decides how far the spectrum is from 0."""
+    p, n, m = problem.psi_p, problem.psi_n, problem.noise_draws
+    if is_traced(p, n):
+        return p - n - 1.0 if np.isinf(m) else p - m * n
+    p, n = Fraction(float(p)), Fraction(float(n))
+    return float(p - n - 1 if np.isinf(m) else p - Fraction(m) * n)

@@ -8,16 +8,19 @@ number of edges is not known beforehand; all intervals of all problems are walke
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from rfscore.theory import floor_edge
+from rfscore.theory.brackets import peaks, roots
 from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.real_curve import Curves
 
+_COUNTED = 1e-9  # fractions of eigenvalues are known to roundoff
 _RESOLVED = 1e-10  # a gap whose margin stays below is not distinguishable from none in double precision
-_CUTS = 32  # parts into which a bracket is cut at a time
 
 
 class Edge(NamedTuple):
@@ -78,33 +81,6 @@ class _Path(NamedTuple):
         return self.lane[i], self.u[i], self.sheet[i]
 
 
-def _roots(f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """A zero of f(i, .) between low[i] and high[i], for all brackets i at once, to roundoff."""
-    which = np.arange(low.size)
-    for _ in range(11):
-        x = np.linspace(low, high, _CUTS + 1, axis=-1)
-        positive = f(np.repeat(which, _CUTS + 1), x.ravel()).reshape(x.shape) > 0
-        at = (positive[:, 1:] != positive[:, :1]).argmax(axis=1)
-        low, high = x[which, at], x[which, at + 1]
-    return 0.5 * (low + high)
-
-
-def _peaks(
-    f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where f(i, .) is largest between low[i] and high[i], and its value there, for all brackets i at once."""
-    which = np.arange(low.size)
-    best, top = low, np.full(low.size, -np.inf)
-    for _ in range(11):
-        x = np.linspace(low, high, _CUTS + 1, axis=-1)
-        value = np.nan_to_num(f(np.repeat(which, _CUTS + 1), x.ravel()), nan=-np.inf).reshape(x.shape)
-        at = np.clip(value.argmax(axis=1), 1, _CUTS - 1)
-        better = value.max(axis=1) > top
-        best, top = np.where(better, x[which, value.argmax(axis=1)], best), np.maximum(value.max(axis=1), top)
-        low, high = x[which, at - 1], x[which, at + 1]
-    return best, top
-
-
 def _ordered(lane: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.lexsort((u, lane))
     return lane[order], u[order]
@@ -120,7 +96,7 @@ def _crossings(
     def excess(j: np.ndarray, x: np.ndarray) -> np.ndarray:
         return f(*lanes.place(lane[i][j], x)) - level
 
-    return lane[i], _roots(excess, u[i], u[i + 1])
+    return lane[i], roots(excess, u[i], u[i + 1])
 
 
 def _resonances(lanes: _Lanes) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +119,7 @@ def _branch_points(lanes: _Lanes, lane: np.ndarray, u: np.ndarray) -> tuple[np.n
     size = abs(lanes.slope(lane, u))
     dip = (size[1:-1] < size[:-2]) & (size[1:-1] <= size[2:]) & (size[1:-1] > 1) & (size[1:-1] < 3)
     i = 1 + np.flatnonzero(dip & (lane[2:] == lane[:-2]))
-    at, top = _peaks(lambda j, x: -abs(lanes.slope(lane[i][j], x)), u[i - 1], u[i + 1])
+    at, top = peaks(lambda j, x: -abs(lanes.slope(lane[i][j], x)), u[i - 1], u[i + 1])
     below = top > -1.0
     lane, u = _ordered(np.append(lane, lane[i][below]), np.append(u, at[below]))
     value = lanes.slope(lane, u)
@@ -208,7 +184,7 @@ def _with_narrow_windows(lanes: _Lanes, path: _Path) -> tuple[_Path, np.ndarray]
         & (path.piece[2:] == path.piece[:-2]) & (path.sheet[2:] == path.sheet[:-2]) & (path.u[2:] != path.u[:-2])
     )  # fmt: skip
     i = 1 + np.flatnonzero(peak)
-    at, top = _peaks(lambda j, x: lanes.margin(path.lane[i][j], x, path.sheet[i][j]), path.u[i - 1], path.u[i + 1])
+    at, top = peaks(lambda j, x: lanes.margin(path.lane[i][j], x, path.sheet[i][j]), path.u[i - 1], path.u[i + 1])
     after = (at > path.u[i]) == (path.u[i + 1] > path.u[i])
     i, at, top, after = (column[top > 0] for column in (i, at, top, after))
     piece, lane, sheet = (np.insert(column, i + after, column[i]) for column in (path.piece, path.lane, path.sheet))
@@ -223,7 +199,7 @@ def _edges(lanes: _Lanes, path: _Path, cell: np.ndarray) -> list[Edge]:
         return lanes.margin(lane, a, sheet) * lanes.margin(lane, b, sheet) > 0
 
     sheet = np.where(same_sign(after), before, after)  # where the branch point lies between, one of them will do
-    u = _roots(lambda j, x: lanes.margin(lane[j], x, sheet[j]), a, b)
+    u = roots(lambda j, x: lanes.margin(lane[j], x, sheet[j]), a, b)
     there = lanes.curves.at(*lanes.place(lane, np.where(same_sign(sheet), b, u)))
     (w, g), y = there.solution(sheet), there.height(sheet)
     q = w / lanes.curves.psi_p[lanes.k[lane]]
@@ -277,26 +253,56 @@ def gaps(eqs: Sequence[Equivalent], *, continuous: bool = False) -> list[list[Ga
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             walked = _walk(Curves([eqs[i] for i in members]), continuous)
         for i, own in zip(members, walked, strict=True):
-            own.sort(key=lambda gap: gap.low)
-            found[i] = own
+            found[i] = _from_the_floor(eqs[i], sorted(own, key=lambda gap: gap.low))
     return found
 
 
-def _physical(eq: Equivalent, found: list[Gap]) -> list[Gap]:
-    """Without what roundoff next to the poles of the curve makes of w = -psi_n/A, where 1/g_1 has no digits.
+def _from_the_floor(eq: Equivalent, found: list[Gap]) -> list[Gap]:
+    """The same with the lowest edge exact where it is close to the floor, and the atom's two sides told apart."""
+    lowest, atom = floor_edge.lowest(eq), max(0.0, floor_edge.excess(eq)) / float(eq.psi_p)
+    if lowest is None:
+        first = [gap for gap in found if gap.low < 0.0 < gap.high]
+        edges = [gap.high_edge for gap in first if gap.high_edge]
+    else:
+        first = [gap for gap in found if gap.low <= lowest[0] and _below_the_bulks(eq, gap, atom)]
+        edges = [Edge(*lowest)]
+    if len(edges) != 1:
+        return found
+    above = [gap for gap in found if gap not in first]
+    if atom > 0.0:
+        return [Gap(-np.inf, 0.0, None, None), Gap(0.0, edges[0].y, None, edges[0]), *above]
+    return [Gap(-np.inf, edges[0].y, None, edges[0]), *above]
 
-    U is not negative, there is spectrum at one end of a gap at least, both ends count the same eigenvalues, and gaps do
-    not overlap.
+
+def _below_the_bulks(eq: Equivalent, gap: Gap, atom: float) -> bool:
+    """Whether at most the atom lies below the gap, as far as its ends know."""
+    counts = [fraction_below(eq, edge) for edge in (gap.low_edge, gap.high_edge) if edge is not None]
+    return all(count < atom + _COUNTED for count in counts)
+
+
+def consistent(eq: Equivalent, free: Sequence[Gap]) -> bool:
+    """Whether gaps and counts prove that no bulk was taken for free and no edge is wrong.
+
+    The gaps are ordered and begin at -inf and end at inf; below the first bulk there is only the atom, above the last
+    nothing; both ends of a gap count the same, and every bulk holds something.
     """
-    kept: list[Gap] = []
-    ending = [gap for gap in found if gap.low_edge or gap.high_edge]
-    for gap in sorted(ending, key=lambda gap: gap.low - gap.high):  # the widest first
-        starts_right = np.isneginf(gap.low) or gap.low > 0
+    ends = [end for gap in free for end in (gap.low, gap.high)]
+    if len(free) < 2 or not (ends[0] == -np.inf and ends[-1] == np.inf) or any(b < a for a, b in pairwise(ends)):
+        return False
+    over = floor_edge.excess(eq)
+    atom = max(0.0, over) / float(eq.psi_p)
+    level = [0.0]
+    for gap in free:
         counts = [fraction_below(eq, edge) for edge in (gap.low_edge, gap.high_edge) if edge is not None]
-        apart = all(gap.high <= other.low or gap.low >= other.high for other in kept)
-        if starts_right and apart and np.ptp(counts) < 1e-9:
-            kept.append(gap)
-    return sorted(kept, key=lambda gap: gap.low)
+        if np.ptp(counts or [0.0]) > _COUNTED:
+            return False
+        level += counts[:1]
+    first = next(gap.high for gap in free if gap.high_edge is not None)
+    return (
+        first >= 0.0 and (first > 0.0 or over == 0.0)
+        and abs(level[1] - atom) < _COUNTED and abs(level[-1] - 1.0) < _COUNTED
+        and all(b > a for a, b in pairwise(level[1:]))
+    )  # fmt: skip
 
 
 def fraction_below(eq: Equivalent, edge: Edge) -> float:

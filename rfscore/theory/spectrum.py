@@ -20,12 +20,14 @@ from scipy import optimize
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.problem import ScoreProblem
+from rfscore.theory import floor_edge
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.gaps import Gap, gaps
+from rfscore.theory.gaps import Gap, consistent, gaps
 
 _MASS_TOLERANCE = 1e-8
+_HARD = 1e-16  # an edge that is closer to the floor, over the bulk's width, is resolved by its law alone
 _CHUNK = 512
 _PANEL_NODES = 101
 _MAX_HALVINGS = 24
@@ -83,6 +85,22 @@ def _tanh_sinh(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return left, right, (u[1] - u[0]) * np.pi * np.cosh(u) * left * right
 
 
+def _edge_law(distance: np.ndarray, margin: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Density at `distance` over that at `margin`, and what is below it, over density times distance ((D5.15)).
+
+    rho ~ sqrt(y - edge)/y at a height `edge` above the floor: a square root, and at a hard edge its inverse.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = np.isinf(edge)
+        turn = np.where(far, 1.0, (margin + edge) / (distance + edge))
+        ratio = np.where(distance + edge == 0.0, np.inf, np.sqrt(distance / margin) * turn)
+        size = distance / edge
+        root = np.sqrt(size)
+        share = 2.0 * (1.0 - np.arctan(root) / root) * (1.0 + 1.0 / size)
+    share = np.where(size < 1e-4, 2.0 / 3.0 * (1.0 + 0.4 * size), share)
+    return ratio, np.where(edge == 0.0, 2.0, share)
+
+
 class BulkRule(NamedTuple):
     """A quadrature of the density."""
 
@@ -119,14 +137,12 @@ class Spectrum(eqx.Module):
         low, high = self._heights[:, 0], self._heights[:, 1]
         bulk = np.clip(np.searchsorted(low, flat, side="right") - 1, 0, low.size - 1)
         inside = (flat > low[bulk]) & (flat < high[bulk])
-        # Within `margin` of an edge roundoff decides; the square-root law, anchored at the margin, does not care.
+        inside |= (flat == 0.0) & (low[bulk] == 0.0)  # a hard edge is part of its bulk: the density is infinite there
         at_low = flat - low[bulk] < high[bulk] - flat
-        edge = np.where(at_low, low[bulk], high[bulk])
-        margin = np.maximum(1e-8 * np.minimum(high[bulk] - low[bulk], edge), 1e4 * np.finfo(float).eps * edge)
-        margin = np.minimum(margin, 0.1 * (high[bulk] - low[bulk]))
-        # psi_p = psi_n + 1: the lowest bulk starts at the floor itself, to 1e-9, with an inverse square root.
-        hard = edge < 1e-18 * (high[bulk] - low[bulk])
-        margin = np.where(hard, 1e-14 * (high[bulk] - low[bulk]), margin)
+        edge, width = np.where(at_low, low[bulk], high[bulk]), high[bulk] - low[bulk]
+        # Within `margin` of an edge roundoff decides; the law of the edge, anchored at the margin, does not care.
+        margin = np.maximum(1e-8 * np.minimum(width, edge), 1e4 * np.finfo(float).eps * edge)
+        margin = np.where(edge < _HARD * width, 100.0 * _HARD * width, np.minimum(margin, 0.1 * width))
         distance = abs(flat - edge)
         law = inside & (distance < margin)
         anchor = np.where(law, edge + np.where(at_low, margin, -margin), flat)
@@ -134,10 +150,10 @@ class Spectrum(eqx.Module):
         if np.any(status != rs.OK):
             at = anchor[status != rs.OK][0] + self.floor
             raise SolveError(f"density at lam = {at:.6g}: {rs.STATUS[int(status.max())]}")
-        ratio = np.where(law, distance / margin, 1.0)
-        density = np.where(inside, density, 0.0) * ratio ** np.where(hard, -0.5, 0.5)
+        ratio, share = _edge_law(distance, margin, np.where(at_low, edge, np.inf))
+        density = np.where(inside, density, 0.0) * np.where(law, ratio, 1.0)
         below = sum(mass for _, mass in self.atoms) + np.concatenate([[0.0], np.cumsum(self.masses)])
-        tail = density * distance * np.where(hard, 2.0, 2.0 / 3.0)
+        tail = np.where(law & (distance > 0.0), share, 0.0) * np.where(distance > 0.0, density, 0.0) * distance
         by_law = np.where(at_low, below[bulk] + tail, below[bulk + 1] - tail)
         fraction = np.clip(np.where(law, by_law, fraction), below[bulk], below[bulk + 1])
         fraction = np.where(inside, fraction, np.where(flat >= high[bulk], below[bulk + 1], below[bulk]))
@@ -267,28 +283,17 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
                          "resolvent under jit, vmap and grad")  # fmt: skip
     eq = _above_floor(equivalent(problem))
     floor = float(equivalent(problem).fixed[0])
-    free = [
-        gap
-        for gap in gaps([eq], continuous=problem.covariance.continuous)[0]
-        if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low
-    ]
-    atom = _atom(problem)
-    ends = [(a.high, b.low) for a, b in pairwise(free)]
-    bulks = [(low, high) for low, high in ends if high > low]
-    if not bulks or not np.isneginf(free[0].low) or not np.isposinf(free[-1].high):
+    found = gaps([eq], continuous=problem.covariance.continuous)[0]
+    free = [gap for gap in found if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low]
+    if not consistent(eq, free):
         raise SolveError("spectrum: the edges found do not close; move psi_n or psi_p by a relative 1e-9")
+    atom = max(0.0, floor_edge.excess(eq)) / float(eq.psi_p)
+    bulks = [(a.high, b.low) for a, b in pairwise(free) if b.low > a.high or not atom]
     heights = np.array(bulks)
     masses = _masses(eq, free, heights, atom)
     atoms = [(floor, atom)] if atom > 0 else []
     owner = np.arange(len(heights))
     return _verified(Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, owner, eq))
-
-
-def _atom(problem: ScoreProblem) -> float:
-    """Mass at the floor: features beyond the rank of what is above it, n + d noise-averaged or n m frozen columns."""
-    averaged = np.isinf(problem.noise_draws)
-    rank = 1.0 + problem.psi_n if averaged else problem.noise_draws * problem.psi_n
-    return max(0.0, 1.0 - rank / problem.psi_p)
 
 
 def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:

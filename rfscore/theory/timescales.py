@@ -25,9 +25,9 @@ from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.gaps import Edge, Gap, fraction_below, gaps
+from rfscore.theory.gaps import Gap, consistent, fraction_below, gaps
 
-NO_EDGE = "timescales: an edge was not found; move psi_n or psi_p by a relative 1e-9"
+NO_EDGE = "timescales: an edge was not verified; move psi_n or psi_p by a relative 1e-9"
 
 
 class Timescales(eqx.Module):
@@ -36,7 +36,8 @@ class Timescales(eqx.Module):
     Attributes:
         tau_gen_scale: 1/Delta_t.
         tau_mem_edge: psi_p/(Delta_t lambda_min).
-        tau_last_edge: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed.
+        tau_last_edge: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed; inf where
+            the spectrum starts at 0: psi_p = m psi_n without ridge.
         tau_mem_law: tau_mem_edge with the large-psi edge (of averaged noise; NaN with frozen noises, which have none).
         lambda_min: exact left edge of the bulk that holds the min(n, p)-th largest eigenvalue (rho_1 of the paper).
         lambda_lowest: exact left edge of the lowest bulk.
@@ -58,14 +59,14 @@ class Timescales(eqx.Module):
 
 
 def _left_edges(eq: Equivalent, free: list[Gap]) -> np.ndarray:
-    """(2, 2 + J): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk."""
-    edges = [gap.high_edge for gap in free if np.isfinite(gap.high) and gap.high_edge is not None]
-    if not edges:  # the lowest bulk starts at the floor itself: psi_p = psi_n + 1
-        edges = [Edge(0.0, np.nan, (np.nan,) * eq.share.shape[0])]
+    """(2, 2 + J): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk; NaN if not verified."""
+    if not consistent(eq, free):
+        return np.full((2, 2 + eq.share.shape[0]), np.nan)
+    edges = [gap.high_edge for gap in free if gap.high_edge is not None]
     psi_p, ratio = float(eq.psi_p), float(eq.ratio[0])
     # The min(n, p)-th largest eigenvalue, from its lower side: bulks hold whole multiples of 1/psi_p.
     level = 1.0 - min(1.0, 1.0 / ratio) + 1e-6 / max(psi_p, 1.0)
-    below = [edge for edge in edges if np.isnan(edge.q) or fraction_below(eq, edge) <= level]
+    below = [edge for edge in edges if fraction_below(eq, edge) <= level]
     return np.array([(edge.y, edge.q, *edge.delta) for edge in (below[-1] if below else edges[0], edges[0])])
 
 
@@ -97,7 +98,8 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
     """An edge moves so that the equations stay singular: project their derivative on the left null vector of 1 - M."""
     (eq,), (deq,) = primals, tangents
     found = jax.lax.stop_gradient(_edges(eq, continuous))
-    y, q, delta = found[:, 0], found[:, 1], found[:, 2:]
+    y, soft = found[:, 0], jnp.isfinite(found[:, 1])  # at psi_p = rank the height is a square at its minimum, q = inf
+    q, delta = jnp.where(soft, found[:, 1], 1.0), jnp.where(soft[:, None], found[:, 2:], 1.0)
     x = op.point(eq, q, delta)
     matrix = op.response_matrix(eq, x, x, op.moments(eq, x, x))
     parts = range(delta.shape[1])
@@ -111,7 +113,7 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
 
     _, (first, second) = jax.jvp(equations, (eq,), (deq,))
     moved = first + sum(null[j] * second[:, j] for j in parts) / q**2
-    return found, jnp.zeros_like(found).at[:, 0].set(-moved)
+    return found, jnp.zeros_like(found).at[:, 0].set(jnp.where(soft, -moved, 0.0))
 
 
 @float64
@@ -125,7 +127,7 @@ def timescales(problem: ScoreProblem) -> Timescales:
         Timescales.
 
     Raises:
-        SolveError: an edge could not be found (psi_p = psi_n + 1 within roundoff).
+        SolveError: an edge was not found, or the counts of eigenvalues at the edges do not prove them right.
 
     Accuracy:
         1e-12 relative in the height of the edge above s2.

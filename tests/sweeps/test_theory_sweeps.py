@@ -154,7 +154,7 @@ def test_a_problem_without_a_solution_fails_alone(outcomes, monkeypatch):
     monkeypatch.setattr(theory, "_spectral", without_an_edge)
     found = theory.evaluate(PROBLEMS[:3], TAU)
     assert [outcome.status for outcome in found] == ["ok", "failed", "ok"]
-    assert found[1].message.startswith("SolveError: timescales: an edge was not found; move") and not found[1].values
+    assert found[1].message.startswith("SolveError: timescales: an edge was not verified; move") and not found[1].values
     assert repr(found[0]) == repr(outcomes[0])
 
 

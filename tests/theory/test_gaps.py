@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
 import rfscore as rf
 from rfscore._precision import float64
+from rfscore.theory import floor_edge
 from rfscore.theory.equivalent import equivalent
-from rfscore.theory.gaps import gaps
+from rfscore.theory.gaps import consistent, gaps
 
 TWO = rf.Atoms([1.5, 2.0], [0.5, 0.5])
 
@@ -62,3 +64,89 @@ def test_times_of_many_problems_under_vmap_are_those_of_each() -> None:
         alone = rf.timescales(rf.ScoreProblem(n, 20.0, 0.01))
         for name in ("tau_mem_edge", "tau_last_edge"):
             assert float(getattr(many, name)[i]) == pytest.approx(float(getattr(alone, name)), rel=1e-12)
+
+
+#: psi_n, psi_p, t, sigma, m, ridge: as many features as columns above the floor, or so to roundoff.
+HARD = [
+    (2.0, 4.0, 0.1, "tanh", 2, 0.0),
+    (4.0, 16.0, 0.1, "relu", 4, 0.0),
+    (2.0, 2.0, 0.1, "erf", 1, 0.0),
+    (0.1, 0.1 * 7, 0.1, "sin", 7, 0.0),
+    (2.0, 4.0, 0.1, "erf", 2, 1e-9),
+    (22.145, 22.145, 0.77, "sin", 1, 1e3),
+    (3.0, 4.0, 0.1, "tanh", np.inf, 0.0),
+    (0.1, 1.1, 1e-4, "sin", np.inf, 0.0),
+    (22.145, 23.145, 5.0, "relu", np.inf, 0.5),
+]
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_at_the_interpolation_peak_the_lowest_bulk_starts_at_the_floor(case: tuple) -> None:
+    psi_n, psi_p, t, activation, draws, ridge = case
+    problem = rf.ScoreProblem(psi_n, psi_p, t, activation=activation, noise_draws=draws, ridge=ridge)
+    spec, times = rf.spectrum(problem), rf.timescales(problem)
+    floor = ridge + (float(rf.coefficients(problem).s2) if draws == np.inf else 0.0)
+    assert spec.edges[0, 0] == floor == times.lambda_lowest and spec.atoms == []
+    expected = psi_p / (problem.delta * floor) if floor else np.inf
+    assert float(times.tau_last_edge) == pytest.approx(expected, rel=1e-14)
+    assert np.isposinf(spec.density(spec.edges[0, 0])) and np.all(np.diff(spec.edges) > 0)
+    near = spec.density(floor + (spec.edges[0, 1] - floor) * np.array([1e-8, 4e-8]))
+    if floor < 1e-6 * (spec.edges[0, 1] - floor):
+        assert near[0] / near[1] == pytest.approx(2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(("draws", "activation"), [(1, "relu"), (3, "sin"), (np.inf, "tanh")])
+def test_beside_the_peak_the_lowest_edge_leaves_the_floor_as_the_square_of_the_distance(
+    draws: float, activation: str
+) -> None:
+    """Down to distances of which the height keeps no digit without care, and on to where the walk finds it as well."""
+    rank = 1.0 + 2.0 if draws == np.inf else 2.0 * draws
+    heights, distance = [], []
+    for off in (-1e-2, -1e-4, -1e-9, -1e-13, 1e-13, 1e-9, 1e-4, 1e-2):
+        psi_p = rank * (1.0 + off)
+        spec = rf.spectrum(rf.ScoreProblem(2.0, psi_p, 0.1, activation=activation, noise_draws=draws))
+        heights.append(spec._heights[0, 0])
+        distance.append(psi_p - rank)
+        assert sum(mass for _, mass in spec.atoms) == pytest.approx(max(0.0, distance[-1] / psi_p), rel=1e-14)
+    law = np.array(heights) / np.array(distance) ** 2
+    np.testing.assert_allclose(law, law[3], rtol=5 * abs(np.array(distance)).max() / rank)
+    np.testing.assert_allclose(law[2:6], law[3], rtol=1e-7)
+
+
+def test_the_edge_solved_beside_the_floor_is_the_one_that_the_walk_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for psi_p, draws in ((3.002, np.inf), (2.998, np.inf), (6.004, 3), (5.996, 3), (2.001, 1), (1.999, 1)):
+        eq = float64(lambda p=psi_p, m=draws: equivalent(rf.ScoreProblem(2.0, p, 0.1, TWO, noise_draws=m)))()
+        eq = eqx.tree_at(lambda e: e.fixed, eq, np.asarray(eq.fixed) * [0, 1, 1])
+        solved = floor_edge.lowest(eq)
+        assert solved is not None
+        monkeypatch.setattr(floor_edge, "_NEAR", 0.0)
+        walked = next(gap.high_edge for gap in gaps([eq])[0] if gap.high_edge)
+        monkeypatch.undo()
+        assert solved[0] == pytest.approx(walked.y, rel=1e-10) and solved[1] == pytest.approx(walked.q, rel=1e-5)
+        np.testing.assert_allclose(solved[2], walked.delta, rtol=1e-5)
+
+
+def test_times_of_an_edge_at_the_floor_have_derivatives() -> None:
+    """The height is a square of the distance: its derivative is 0, and that of the time the floor's."""
+
+    def time(ridge: float) -> float:
+        return rf.timescales(rf.ScoreProblem(2.0, 4.0, 0.1, noise_draws=2, ridge=ridge)).tau_last_edge
+
+    with jax.enable_x64(True):
+        slope = float(jax.jit(jax.grad(time))(0.5))
+    assert slope == pytest.approx(-float(time(0.5)) / 0.5, rel=1e-12)
+
+
+def test_a_missed_bulk_or_a_wrong_edge_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = rf.ScoreProblem(8.0, 64.0, 0.01)
+    eq = float64(lambda: equivalent(problem))()
+    free = gaps([eq])[0]
+    assert consistent(eq, free)
+    missed = [*free[:1], free[1]._replace(high=free[2].high, high_edge=free[2].high_edge), *free[3:]]
+    wrong = [*free[:1], free[1]._replace(high_edge=free[2].high_edge), *free[2:]]
+    negative = [free[0], free[1]._replace(high=-1e-30, low=-1e-30), *free[2:]]
+    assert not any(consistent(eq, found) for found in (missed, wrong, negative, free[:1], free[1:]))
+    for module in ("timescales", "spectrum"):
+        monkeypatch.setattr(f"rfscore.theory.{module}.gaps", lambda eqs, **_: [missed] * len(eqs))
+        with pytest.raises(rf.SolveError, match="edge"):
+            getattr(rf, module)(problem)
