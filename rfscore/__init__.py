@@ -1,6 +1,8 @@
 """rfscore: why diffusion models generalise before they memorise, in a solvable model."""
 
-from rfscore import finite as finite
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from rfscore.errors import InputError as InputError
 from rfscore.errors import RfscoreError as RfscoreError
 from rfscore.errors import SolveError as SolveError
@@ -32,3 +34,30 @@ from rfscore.theory.spectrum import spectrum as spectrum
 from rfscore.theory.timescales import Timescales as Timescales
 from rfscore.theory.timescales import timescales as timescales
 from rfscore.theory.two_point import two_point as two_point
+
+if TYPE_CHECKING:
+    from rfscore import finite as finite
+    from rfscore import memorization as memorization
+    from rfscore import networks as networks
+    from rfscore import observables as observables
+    from rfscore import oracle as oracle
+    from rfscore import plot as plot
+    from rfscore import sampling as sampling
+    from rfscore import sweeps as sweeps
+    from rfscore import testing as testing
+
+_LOADED_WHEN_TOUCHED = frozenset(
+    ("finite", "memorization", "networks", "observables", "oracle", "plot", "sampling", "sweeps", "testing")
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LOADED_WHEN_TOUCHED:
+        return importlib.import_module(f"rfscore.{name}")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("rfscore")
+    raise AttributeError(f"module 'rfscore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LOADED_WHEN_TOUCHED, "__version__"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from rfscore.cli import sweeps
 from rfscore.cli.commands import app
-from rfscore.cli.validate import validate
+from rfscore.cli.claims import validate
 
 app.command()(validate)
 

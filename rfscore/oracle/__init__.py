@@ -10,13 +10,13 @@ from rfscore.oracle._types import Edges as Edges
 from rfscore.oracle._types import Losses as Losses
 from rfscore.oracle._types import Number as Number
 from rfscore.oracle._types import OnePoint as OnePoint
-from rfscore.oracle.check import Report as Report
-from rfscore.oracle.check import check as check
+from rfscore.oracle.checking import Report as Report
+from rfscore.oracle.checking import check as check
 from rfscore.oracle.curves import losses as losses
 from rfscore.oracle.equivalence import Coefficients as Coefficients
 from rfscore.oracle.equivalence import coefficients as coefficients
-from rfscore.oracle.kernel import kernel as kernel
 from rfscore.oracle.onepoint import density as density
 from rfscore.oracle.onepoint import resolvent as resolvent
 from rfscore.oracle.spectrum import bulk_mass as bulk_mass
 from rfscore.oracle.spectrum import edges as edges
+from rfscore.oracle.two_point import kernel as kernel

@@ -19,8 +19,8 @@ from rfscore.model.problem import ScoreProblem
 from rfscore.oracle import frozen
 from rfscore.oracle._types import GUARD, Losses
 from rfscore.oracle.equivalence import Model, model
-from rfscore.oracle.kernel import corner, feature_trace, population_coupling, prepare
 from rfscore.oracle.onepoint import solve
+from rfscore.oracle.two_point import corner, feature_trace, population_coupling, prepare
 
 
 def talbot(time: Any, count: int) -> list[tuple[Any, Any]]:

@@ -16,7 +16,7 @@ from mpmath import mp
 
 import rfscore as rf
 from rfscore import oracle
-from rfscore.oracle.check import plane_grid, spectral_grid, time_grid
+from rfscore.oracle.checking import plane_grid, spectral_grid, time_grid
 from rfscore.oracle.equivalence import Model, model
 from rfscore.oracle.onepoint import derivative, solve
 from rfscore.oracle.spectrum import rough_edges

@@ -11,8 +11,8 @@ from mpmath import mp
 import rfscore as rf
 from rfscore import oracle
 from rfscore.oracle.equivalence import model
-from rfscore.oracle.kernel import feature_trace, population_coupling
 from rfscore.oracle.onepoint import solve
+from rfscore.oracle.two_point import feature_trace, population_coupling
 
 TWO = rf.ScoreProblem(2, 8, 0.1, rf.Atoms([0.5, 1.5]), activation="erf")
 PAIRS = [(1j, -2.0), (0.3 + 0.1j, 2 - 1j), (-1.0, -0.2), (0.5, 4 + 1e-3j)]

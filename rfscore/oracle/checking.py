@@ -17,9 +17,9 @@ from mpmath import mp
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.oracle.curves import losses
-from rfscore.oracle.kernel import kernel
 from rfscore.oracle.onepoint import density, resolvent
 from rfscore.oracle.spectrum import edges, rough_edges
+from rfscore.oracle.two_point import kernel
 
 QUANTITIES = ("density", "resolvent", "s", "edges", "kernel", "train", "test", "score_error")
 
