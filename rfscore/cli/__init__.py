@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 from rfscore.cli import sweeps
-from rfscore.cli.commands import app
 from rfscore.cli.claims import validate
+from rfscore.cli.commands import app
 
 app.command()(validate)
 
