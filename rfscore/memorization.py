@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import warnings
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -10,10 +12,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from rfscore._spaces import warn_of_mismatch
 from rfscore.errors import bad
 
-#: Candidates per sample whose distance is computed again exactly; two are needed, the rest is margin against rounding.
+#: Candidates per sample whose distance is computed again exactly; three are needed, the rest is margin.
 CANDIDATES = 8
+#: Rows named in a warning.
+NAMED = 5
+#: Share of samples near a pair of training points above which f_mem is said to be blind there.
+NEAR_PAIRS = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,14 +28,18 @@ class Neighbours:
     """The two nearest training points of every sample.
 
     Attributes:
-        distances: (N, 2) Euclidean distances to the nearest and the second nearest training point.
+        distances: (N, 2) Euclidean distances to the nearest and the second nearest different training point.
         index: (N, 2) their rows in the training set; the lower row first at equal distance.
-        ratio: (N,) distances[:, 0] / distances[:, 1] in [0, 1]; 1 when both are 0.
+        ratio: (N,) distances[:, 0] / distances[:, 1] in [0, 1].
+        third: (N,) distance to the third nearest different one, inf where there are but two.
+        repeats: (r,) rows of the training set that are equal to an earlier row; they count once.
     """
 
     distances: Float[np.ndarray, "N 2"]
     index: Int[np.ndarray, "N 2"]
     ratio: Float[np.ndarray, " N"]
+    third: Float[np.ndarray, " N"]
+    repeats: Int[np.ndarray, " r"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,9 @@ class MemorisedFraction:
         samples: N.
         k: threshold of the ratio.
         level: confidence level of the interval.
+        repeats: training points that are equal to an earlier one; they were counted once.
+        near_pairs: samples near two training points that nearly coincide, so that the ratio cannot see a copy: not
+            memorised by the ratio of nearest to second, but by that of second to third.
     """
 
     value: float
@@ -50,6 +64,14 @@ class MemorisedFraction:
     samples: int
     k: float
     level: float
+    repeats: int = 0
+    near_pairs: int = 0
+
+    def __post_init__(self) -> None:
+        """A fraction within its interval."""
+        low, high = self.interval
+        if not (0 <= self.count <= self.samples and 0 <= low <= self.value <= high <= 1):
+            raise bad("memorised fraction", [low, self.value, high], "0 <= low <= value <= high <= 1")
 
 
 def _rows(name: str, points: Any, least: int) -> np.ndarray:
@@ -69,6 +91,17 @@ def _rows(name: str, points: Any, least: int) -> np.ndarray:
         raise bad(name, f"NaN or infinity in row {int(np.argmin(finite))}", "finite numbers",
                   "drop samples of a diverged sampler, and report how many")  # fmt: skip
     return rows
+
+
+def _repeats(train: np.ndarray) -> np.ndarray:
+    """Rows that are equal to an earlier one, by a checksum of each."""
+    seen, found = set(), []
+    for i, row in enumerate(train):
+        mark = hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # -0 is 0
+        if mark in seen:
+            found.append(i)
+        seen.add(mark)
+    return np.array(found, dtype=np.int64)
 
 
 def block_rows(n: int, d: int, memory: int) -> int:
@@ -96,25 +129,25 @@ def _exact_row(x: Float[np.ndarray, " d"], train: np.ndarray) -> np.ndarray:
 def _block(
     x: Float[np.ndarray, "m d"], train: np.ndarray, mean: np.ndarray, centred: np.ndarray, half: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(squared distances, rows) of the two nearest training points of a block of samples."""
+    """(squared distances, rows) of the three nearest training points of a block of samples."""
     a = x - mean
     gap = a.astype(np.float32) @ centred.T
     np.subtract(half, gap, out=gap)  # (|a - b|^2 - |a|^2) / 2, which ranks the training points b
     last = min(CANDIDATES, len(train)) - 1
     index = np.sort(np.argpartition(gap, last, axis=1)[:, : last + 1], axis=1)
     squared = _exact(x, train, index)
-    order = np.argsort(squared, axis=1, kind="stable")[:, :2]
+    order = np.argsort(squared, axis=1, kind="stable")[:, :3]
     squared, found = np.take_along_axis(squared, order, 1), np.take_along_axis(index, order, 1)
     if last + 1 < len(train):
         # A training point that was left out has `gap` at least that of the worst candidate, up to float32 rounding of a
-        # d-term product. Where this does not prove it farther than the second nearest, all distances are exact ones.
+        # d-term product. Where this does not prove it farther than those found, all distances are exact.
         norm = np.linalg.norm(a, axis=1)
         longest = math.sqrt(2 * float(half.max()))
         rounding = (x.shape[1] + 4) * 2.0**-24 * longest * (norm + longest)
         worst = np.take_along_axis(gap, index, 1).max(axis=1).astype(np.float64)
-        for i in np.flatnonzero(~(squared[:, 1] <= norm**2 + 2 * (worst - rounding))):
+        for i in np.flatnonzero(~(squared[:, -1] <= norm**2 + 2 * (worst - rounding))):
             row = _exact_row(x[i], train)
-            found[i] = np.argsort(row, kind="stable")[:2]
+            found[i] = np.argsort(row, kind="stable")[: found.shape[1]]
             squared[i] = row[found[i]]
     return squared, found
 
@@ -127,19 +160,19 @@ def nearest(samples: Float[np.ndarray, "N d"], train: Float[np.ndarray, "n d"], 
 
     Args:
         samples: N points, N >= 1, float32 or float64.
-        train: n >= 2 training points of the same dimension.
+        train: n >= 2 training points of the same dimension, two of them different.
         memory: bytes for the temporary arrays of one block; the float32 copy of `train` comes on top.
 
     Returns:
-        Neighbours. When a sample has distance 0 to two training points (a training set with duplicates) its ratio is 1.
+        Neighbours. A training point that is there several times counts once: the second nearest is another.
 
     Raises:
-        InputError: shapes, dimensions that differ, fewer than two training points, NaN or infinity.
+        InputError: shapes, dimensions that differ, fewer than two different training points, NaN or infinity.
 
     Accuracy:
         Distances to float64 rounding, copies at any distance included; the neighbours are the exact ones, proven for
-        each sample by the float32 rounding bound or else found among all float64 distances (slow, when more than 6
-        training points are as near as the second).
+        each sample by the float32 rounding bound or else found among all float64 distances (slow, when more than 5
+        training points are as near as the third).
 
     Example:
         >>> import numpy as np
@@ -153,19 +186,30 @@ def nearest(samples: Float[np.ndarray, "N d"], train: Float[np.ndarray, "n d"], 
         raise bad("dimension of samples", x.shape[1], f"{a.shape[1]}, that of train", "compare in one data space")
     if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < 1:
         raise bad("memory", memory, "a whole number of bytes >= 1")
+    repeats = _repeats(a)
+    rows_of = np.delete(np.arange(len(a)), repeats)
+    if len(rows_of) < 2:
+        raise bad("train", f"{len(a)} equal rows", "at least two different training points")
+    a = a[rows_of] if repeats.size else a
+    # Squares must neither overflow nor vanish, in float32 too; a power of two changes no digit.
+    size = max(float(np.abs(a).max()), float(np.abs(x).max()))
+    unit = 1.0 if 1e-10 < size < 1e10 else 2.0 ** math.frexp(size)[1]
+    if unit != 1.0:
+        x, a = x / np.float64(unit), a / np.float64(unit)
     mean = a.mean(axis=0, dtype=np.float64)
     centred = np.empty(a.shape, dtype=np.float32)
     np.subtract(a, mean, out=centred, casting="same_kind")
     half = (np.einsum("nd,nd->n", centred, centred, dtype=np.float64) / 2).astype(np.float32)
     rows = block_rows(len(a), a.shape[1], int(memory))
-    squared, index = np.empty((len(x), 2)), np.empty((len(x), 2), dtype=np.int64)
+    most = min(3, len(a))
+    squared, index = np.empty((len(x), most)), np.empty((len(x), most), dtype=np.int64)
     for i in range(0, len(x), rows):
         squared[i : i + rows], index[i : i + rows] = _block(x[i : i + rows], a, mean, centred, half)
-    distances = np.sqrt(squared)
-    # 0/0 is a sample on top of a duplicated training point. The ratio is 1 at every x near the pair, so 1 is its
-    # continuous value: the test cannot see copies of a duplicated image, and duplicates have to be dropped beforehand.
+    distances = unit * np.sqrt(squared)
+    # Two different points have distance 0 only where the rounding of all is larger: then nothing can be said.
     ratio = np.divide(distances[:, 0], distances[:, 1], out=np.ones(len(x)), where=distances[:, 1] > 0)
-    return Neighbours(distances, index, ratio)
+    third = distances[:, 2] if most == 3 else np.full(len(x), np.inf)
+    return Neighbours(distances[:, :2], rows_of[index[:, :2]], ratio, third, repeats)
 
 
 def wilson(count: int, total: int, level: float) -> tuple[float, float]:
@@ -200,7 +244,9 @@ def memorised_fraction(
         MemorisedFraction. The interval is Wilson's. Resampling N independent yes/no outcomes, as the paper's 1000
         bootstraps do, draws from the binomial law Bin(N, f_mem), whose interval has a closed form; and at f_mem = 0,
         where every resample is 0 again and the bootstrap claims certainty, this one has its proper width, z^2 / N.
-        It holds for this training set; another draw of the training set is another f_mem.
+        It holds for this training set; another draw of the training set is another f_mem. A warning says when
+        training points are there twice, nearly coincide, or lie in another data space than the samples ([-1, 1],
+        0 ... 255, centred).
 
     Raises:
         InputError: as for `nearest`; k or level outside (0, 1).
@@ -215,12 +261,28 @@ def memorised_fraction(
         >>> f"{f.value} in [{f.interval[0]:.3f}, {f.interval[1]:.3f}]"
         '0.25 in [0.175, 0.343]'
     """
+    return _fraction(samples, train, k, level, memory)[0]
+
+
+def _fraction(samples: Any, train: Any, k: Any, level: Any, memory: int) -> tuple[MemorisedFraction, Neighbours]:
     for name, value in (("k", k), ("level", level)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
             raise bad(name, value, "a number in (0, 1)")
-    ratio = nearest(samples, train, memory=memory).ratio
-    count, total = int(np.count_nonzero(ratio < k)), len(ratio)
-    return MemorisedFraction(count / total, wilson(count, total, level), count, total, float(k), float(level))
+    near = nearest(samples, train, memory=memory)
+    warn_of_mismatch(samples, train, stacklevel=4)
+    count, total = int(np.count_nonzero(near.ratio < k)), len(near.ratio)
+    pairs = int(np.count_nonzero((near.ratio >= k) & (near.distances[:, 1] < k * near.third)))
+    repeats = near.repeats.size
+    if repeats:
+        listed = ", ".join(map(str, near.repeats[:NAMED])) + ", ..." * (repeats > NAMED)
+        warnings.warn(f"{repeats} of {len(train)} training points are equal to an earlier one (rows {listed}): "
+                      "each counts once", UserWarning, stacklevel=3)  # fmt: skip
+    if pairs > NEAR_PAIRS * total and np.shape(samples)[1] > 2:
+        warnings.warn(f"{pairs} of {total} samples are near two training points that nearly coincide, where f_mem sees "
+                      "no copy: drop near-duplicates from the training set", UserWarning, stacklevel=3)  # fmt: skip
+    found = MemorisedFraction(count / total, wilson(count, total, level), count, total, float(k), float(level),
+                              repeats, pairs)  # fmt: skip
+    return found, near
 
 
 def chance_level(
@@ -257,4 +319,9 @@ def chance_level(
         >>> f"{f.value:.3f} +- {(f.interval[1] - f.interval[0]) / 2:.3f}, k^2 = {1 / 9:.3f}"
         '0.112 +- 0.010, k^2 = 0.111'
     """
-    return memorised_fraction(held_out, train, k=k, level=level, memory=memory)
+    found, near = _fraction(held_out, train, k, level, memory)
+    known = near.distances[:, 0] == 0
+    if known.any():
+        warnings.warn(f"{int(known.sum())} of {len(known)} held-out points are training points, e.g. row "
+                      f"{int(np.argmax(known))}: the chance level is too high", UserWarning, stacklevel=2)  # fmt: skip
+    return found

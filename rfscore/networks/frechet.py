@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._spaces import warn_of_mismatch
 from rfscore.errors import bad
 
 #: Points of one block of the kernel distance, as in Binkowski et al.
@@ -39,6 +40,7 @@ def _pair(a: Any, b: Any, least: int) -> tuple[np.ndarray, np.ndarray]:
     x, y = _points("a", a, least), _points("b", b, least)
     if x.shape[1] != y.shape[1]:
         raise bad("features per row of b", y.shape[1], f"{x.shape[1]} like a")
+    warn_of_mismatch(x, y, ("a", "b"), stacklevel=4)
     return x, y
 
 

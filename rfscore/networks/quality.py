@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._spaces import warn_of_mismatch
 from rfscore.errors import InputError, bad
 from rfscore.networks.extractor import check_images, features
 from rfscore.networks.frechet import frechet_extrapolated, kernel_distance
@@ -107,7 +108,8 @@ def sample_quality(
         seed: of the random cuts into blocks.
 
     Returns:
-        SampleQuality.
+        SampleQuality; a warning says when the samples lie in another data space than the reference ([-1, 1],
+        0 ... 255, centred).
 
     Raises:
         InputError: shapes, NaN, too few, reference images outside [0, 1], missing weights package.
@@ -124,6 +126,7 @@ def sample_quality(
         raise bad("shape of samples", np.shape(samples), f"(N, ...) with the image shape of {np.shape(reference)}")
     if extractor == "efficientnet-lite0":
         _unit_images("reference", reference)
+        warn_of_mismatch(check_images("samples", samples), reference, ("samples", "reference"))
     return feature_quality(extract(samples, extractor), extract(reference, extractor), extractor, seed=seed)
 
 
@@ -155,6 +158,7 @@ def fid(
     Raises:
         InputError: the library or the file is missing, or the file is another one: the message says what to get.
     """
+    warn_of_mismatch(check_images("samples", samples), _unit_images("reference", reference), ("samples", "reference"))
     verified_bytes(weights, FID_SHA256 if sha256 is None else sha256, FID_REMEDY)
     try:
         import torch

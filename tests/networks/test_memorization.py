@@ -48,12 +48,60 @@ def test_ordinary_data_need_no_second_look(monkeypatch):
     assert np.all(nearest(rng.normal(size=(200, 100)), rng.normal(size=(2000, 100))).ratio > 0.5)
 
 
-def test_copies_of_a_duplicated_training_point_have_ratio_one():
-    train = np.array([[0.0, 0.0], [0.0, 0.0], [5.0, 5.0]])
-    found = nearest([[0.0, 0.0], [5.0, 5.0]], train)
-    assert found.ratio.tolist() == [1.0, 0.0]
-    assert found.index[0].tolist() == [0, 1]
-    assert nearest([[1e-9, 0.0]], train).ratio.tolist() == [1.0]  # the value at 0 is the continuous one
+def test_copies_of_a_duplicated_training_point_have_ratio_zero():
+    train = np.array([[0.0, 0.0], [0.0, -0.0], [5.0, 5.0]])
+    found = nearest([[0.0, 0.0], [5.0, 5.0], [1.0, 1.0]], train)
+    np.testing.assert_allclose(found.ratio, [0.0, 0.0, 0.25])
+    assert found.index.tolist() == [[0, 2], [2, 0], [0, 2]] and found.repeats.tolist() == [1]
+    assert np.all(np.isinf(found.third))
+    with pytest.raises(InputError, match="two different training points"):
+        nearest([[0.0, 0.0]], train[:2])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+@pytest.mark.parametrize("doubled", [20, 200])
+def test_doubled_training_points_change_nothing_and_are_counted_and_named(dtype, doubled):
+    rng = np.random.default_rng(4)
+    train = rng.integers(0, 256, (200, 30)).astype(dtype)
+    samples = np.concatenate([train[:30].astype(float), rng.integers(0, 256, (70, 30))])
+    twice = np.concatenate([train[:doubled], train])
+    with pytest.warns(UserWarning, match=rf"{doubled} of {200 + doubled} training points .*rows {doubled}, "):
+        found = memorised_fraction(samples, twice)
+    assert (found.value, found.repeats) == (0.3, doubled)
+    assert memorised_fraction(samples, train).repeats == 0
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-25, 1e9, 1e20, 1e154, 1e300])
+def test_the_ratio_does_not_depend_on_the_unit(scale):
+    rng = np.random.default_rng(8)
+    train = rng.normal(size=(200, 30))
+    samples = np.concatenate([train[:30] + 0.01 * rng.normal(size=(30, 30)), rng.normal(size=(70, 30))])
+    one, other = nearest(samples, train), nearest(scale * samples, scale * train)
+    np.testing.assert_allclose(other.ratio, one.ratio, rtol=1e-12)
+    np.testing.assert_allclose(other.distances, scale * one.distances, rtol=1e-12)
+
+
+def test_near_duplicates_hide_copies_and_are_said():
+    rng = np.random.default_rng(5)
+    train = rng.normal(size=(200, 30))
+    twins = np.concatenate([train, train + 0.01 * rng.normal(size=train.shape)])
+    samples = np.concatenate([train[:30] + 0.01 * rng.normal(size=(30, 30)), rng.normal(size=(70, 30))])
+    with pytest.warns(UserWarning, match="samples are near two training points that nearly coincide"):
+        found = memorised_fraction(samples, twins)
+    assert found.value < 0.05 and found.near_pairs >= 25
+
+
+def test_a_chance_level_from_training_points_is_said():
+    rng = np.random.default_rng(6)
+    train = rng.normal(size=(200, 30))
+    with pytest.warns(UserWarning, match=r"1 of 51 held-out points are training points, e\.g\. row 50"):
+        chance_level(np.concatenate([rng.normal(size=(50, 30)), train[7:8]]), train)
+
+
+@pytest.mark.parametrize(("interval", "count"), [((0.2, 0.3), 1), ((0.0, 1.2), 1), ((0.0, 0.05), 1), ((0.0, 0.2), 11)])
+def test_a_fraction_outside_its_interval_is_refused(interval, count):
+    with pytest.raises(InputError, match="low <= value <= high"):
+        module.MemorisedFraction(0.1, interval, count, 10, 1 / 3, 0.95)
 
 
 def test_blocks_stay_within_the_memory():
