@@ -58,10 +58,11 @@ def train(
 @app.command()
 def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)]) -> None:
     """Measure every snapshot: losses at fixed t, samples, memorised fraction, quality; what is measured is kept."""
-    from rfscore.networks.measure import measure_run
+    from rfscore.networks.measure import LEFT_OUT, measure_run
     from rfscore.networks.run import opened
 
     keep_compiled()
+    failed = False
     for folder in runs:
         config, data, path = opened(folder)
         with _progress() as bar:
@@ -70,8 +71,13 @@ def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", 
             def report(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
                 bar.update(task, completed=done, total=total)
 
-            measure_run(config, data, path, report)
+            notes = measure_run(config, data, path, report).facts["notes"]
         print(f"measured: {path / 'summary.json'}")
+        for note in notes:
+            print(f"note: {path}: {note}", file=sys.stderr)
+        failed = failed or any(LEFT_OUT in note for note in notes)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from rfscore.errors import InputError, bad
+from rfscore.errors import InputError, SolveError, bad
 from rfscore.output import write_bytes
 
 Tree = TypeVar("Tree")
@@ -23,6 +23,11 @@ def _named(tree: Any) -> dict[str, np.ndarray]:
     """Every array of a tree under its path."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
     return {jax.tree_util.keystr(path): np.asarray(leaf, order="C") for path, leaf in leaves}
+
+
+def _finite(arrays: dict[str, np.ndarray]) -> bool:
+    numbers = (leaf for leaf in arrays.values() if jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact))
+    return all(bool(np.isfinite(leaf).all()) for leaf in numbers)
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
@@ -39,10 +44,14 @@ def save(path: str | PathLike[str], tree: Any, *, step: int, fingerprint: str) -
     Raises:
         InputError: the folder cannot be written.
         RfscoreError: the disk is full.
+        SolveError: NaN or infinity among the numbers: the file stays as it was.
     """
     from safetensors.numpy import save as encode
 
     arrays = _named(tree)
+    if not _finite(arrays):
+        raise SolveError(f"the weights at step {step} are not finite: training diverged; lower training.learning_rate "
+                         "(what was saved before is kept)")  # fmt: skip
     facts = {"kind": KIND, "step": step, "fingerprint": fingerprint, "sha256": _digest(arrays)}
     # One entry: the format writes several in random order, and equal states should be equal files.
     return write_bytes(path, encode(arrays, metadata={"rfscore": json.dumps(facts)}))
@@ -52,7 +61,7 @@ def load(path: str | PathLike[str], like: Tree, *, fingerprint: str) -> tuple[Tr
     """The tree that `save` wrote, in the structure of `like`, and its step.
 
     Raises:
-        InputError: no such file, damaged, of another run, or of another network.
+        InputError: no such file, damaged, of another run, of another network, or of one that had diverged.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode
@@ -77,6 +86,9 @@ def load(path: str | PathLike[str], like: Tree, *, fingerprint: str) -> tuple[Tr
             n for n in wanted if wanted[n] != (arrays[n].shape, arrays[n].dtype)
         ]
         raise bad(f"checkpoint {path.name!r}", f"other arrays, e.g. {odd[0]}", "the arrays of this network")
+    if not _finite(arrays):
+        raise InputError(f"checkpoint {path.name!r} holds NaN or infinity: training had diverged; remove it and train "
+                         "again with a lower training.learning_rate")  # fmt: skip
     dynamic, static = eqx.partition(like, eqx.is_array)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     filled = jax.tree_util.tree_unflatten(structure, [arrays[jax.tree_util.keystr(where)] for where, _ in leaves])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rfscore._plain import to_json
+from rfscore._text import read_json
+from rfscore.errors import InputError, SolveError
 from rfscore.memorization import chance_level, nearest, wilson
 from rfscore.networks import checkpoint, mixture
 from rfscore.networks.config import RunConfig
@@ -35,6 +36,8 @@ BLOCK = 256
 THRESHOLDS = {"": 1 / 3, "_quarter": 1 / 4, "_half": 1 / 2}
 #: Held-out points whose loss is measured, as in the paper.
 LOSS_POINTS = 2048
+#: What a note says of a snapshot that could not be measured.
+LEFT_OUT = "is left out"
 
 
 def _flat(points: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N d"]:
@@ -131,6 +134,8 @@ def measure(
         found |= _interval(name, *fixed_time_loss(network, points, wanted.t, wanted.noises, key))
         if wanted.t_later:
             found |= _interval(f"{name}_later", *fixed_time_loss(network, points, wanted.t_later, wanted.noises, key))
+        if not np.isfinite(found[name]):
+            raise SolveError(f"its {name} is {found[name]}: training had diverged")
     if config.data.source == "mixture":
         found |= _score_distances(network, data, wanted.t, keys[2])
     if wanted.samples and step >= wanted.sample_from:
@@ -192,7 +197,13 @@ def measured_path(folder: Path, step: int) -> Path:
 
 
 def measure_run(config: RunConfig, data: Dataset, folder: Path, report: Callable[[int, int], None]) -> RunSummary:
-    """Measure every snapshot that has not been measured with this config, and write summary.json."""
+    """Measure every snapshot that has not been measured with this config, and write summary.json.
+
+    A snapshot that cannot be measured is left out of the curves and named in facts["notes"].
+
+    Raises:
+        SolveError: no snapshot can be measured.
+    """
     like = new_network(config, data)
     present = sorted(int(path.stem.split("-")[1]) for path in (folder / "snapshots").glob("step-*.safetensors"))
     mark = f"{config.fingerprint} {config.measurement}"
@@ -200,18 +211,26 @@ def measure_run(config: RunConfig, data: Dataset, folder: Path, report: Callable
     judged = bool(wanted.quality and wanted.samples) and config.data.source != "mixture"
     whole = len(data.test) - len(data.test) % wanted.test_sets
     reference = extract(data.images(data.test[:whole])) if judged else None
-    found: list[dict[str, float]] = []
+    found: dict[int, dict[str, float]] = {}
+    notes: list[str] = []
     for i, step in enumerate(present):
         path = measured_path(folder, step)
-        numbers = _kept(path, mark)
-        if numbers is None:
-            network, _ = checkpoint.load(snapshot_path(folder, step), like, fingerprint=config.fingerprint)
-            numbers = measure(network, data, config, step, reference)
-            path.parent.mkdir(exist_ok=True)
-            write_bytes(path, to_json({"mark": mark, "step": step, "numbers": numbers}).encode())
-        found.append(numbers)
+        try:
+            numbers = _kept(path, mark)
+            if numbers is None:
+                network, _ = checkpoint.load(snapshot_path(folder, step), like, fingerprint=config.fingerprint)
+                numbers = measure(network, data, config, step, reference)
+                path.parent.mkdir(exist_ok=True)
+                write_bytes(path, to_json({"mark": mark, "step": step, "numbers": numbers}).encode())
+            found[step] = numbers
+        except (InputError, SolveError) as error:
+            notes.append(f"step {step} {LEFT_OUT}: {error}")
         report(i + 1, len(present))
-    summary = _summary(config, data, np.array(present, dtype=np.float64), found, like, reference)
+    if not found:
+        raise SolveError(f"no snapshot of {str(folder)!r} can be measured: {notes[0] if notes else 'there is none'}")
+    tau = np.array(list(found), dtype=np.float64)
+    summary = _summary(config, data, tau, list(found.values()), like, reference)
+    summary.facts["notes"] = notes + summary.facts["notes"]
     summary.save(folder / "summary.json")
     return summary
 
@@ -219,9 +238,9 @@ def measure_run(config: RunConfig, data: Dataset, folder: Path, report: Callable
 def _kept(path: Path, mark: str) -> dict[str, float] | None:
     """Numbers measured before with the same settings, or None."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path, "measurement")
         return dict(kept["numbers"]) if kept["mark"] == mark else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -235,13 +254,15 @@ def _summary(
 ) -> RunSummary:
     names = [n for base in COLUMNS for n in (base, f"{base}_low", f"{base}_high") if any(n in f for f in found)]
     columns = {name: np.array([f.get(name, np.nan) for f in found], dtype=np.float64) for name in names}
+    chance = {end: chance_level(_flat(data.test), _flat(data.train), k) for end, k in THRESHOLDS.items()}
+    repeats = max(level.repeats for level in chance.values())
     facts: dict[str, Any] = {
+        "notes": [f"{repeats} training points are equal to another; each counts once in f_mem"] if repeats else [],
         "data": data.name, "data_sha256": data.sha256, "d": data.d, "parameters": parameter_count(network),
         "optimizer": config.training.optimizer, "learning_rate": config.training.learning_rate, "batch": config.batch,
         "samples": config.measurement.samples, "sampler": config.measurement.sampler,
         "t_loss": float(TIMES[index_of(config.measurement.t)]), "seed": config.seed,
-        **{f"chance_level{end}": chance_level(_flat(data.test), _flat(data.train), k).value
-           for end, k in THRESHOLDS.items()},
+        **{f"chance_level{end}": level.value for end, level in chance.items()},
         "covariance_eigenvalues": data.eigenvalues.tolist(),
     }  # fmt: skip
     if config.measurement.t_later:

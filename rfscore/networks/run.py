@@ -12,7 +12,7 @@ from rfscore._machine import lock
 from rfscore._plain import to_json
 from rfscore._provenance import git_state, machine, versions
 from rfscore._text import read_json
-from rfscore.errors import InputError, bad
+from rfscore.errors import InputError, SolveError, bad
 from rfscore.networks import config as configs
 from rfscore.networks import data as points
 from rfscore.networks.config import RunConfig
@@ -42,7 +42,7 @@ def train(
 
     Raises:
         InputError: a folder in use, another run's folder, bad data, a damaged state, too little memory.
-        SolveError: training diverged.
+        SolveError: training diverged; the snapshots and the state from before it are kept.
     """
     folder = Path(folder)
     started = (folder / CONFIG).exists()
@@ -60,7 +60,11 @@ def train(
             raise bad("training.steps", config.training.steps, f"at least the {trainer.step} steps already trained")
         write_bytes(folder / CONFIG, configs.to_toml(config).encode())
         _describe(config, data, trainer, folder, "running")
-        trainer.run(report, until)
+        try:
+            trainer.run(report, until)
+        except SolveError:
+            _describe(config, data, trainer, folder, "diverged")
+            raise
         _describe(config, data, trainer, folder, "complete" if trainer.step == config.training.steps else "stopped")
     return folder
 

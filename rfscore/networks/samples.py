@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rfscore.errors import bad
+from rfscore.errors import SolveError, bad
 from rfscore.memorization import nearest
 from rfscore.networks import checkpoint
 from rfscore.networks.data import Dataset
@@ -49,9 +49,16 @@ def sample_run(folder: Path, count: int, step: int | None, seed: int, out: Path 
     like = new_network(config, data)
     network, _ = checkpoint.load(snapshot_path(folder, chosen), like, fingerprint=config.fingerprint)
     made = generate(network, data, config, count, jax.random.key(seed))
+    if not np.isfinite(made).all():
+        raise SolveError(
+            f"the samples of step {chosen} are not finite: training had diverged; choose an earlier --step"
+        )
     buffer = io.BytesIO()
     if target.suffix == ".png":
-        _picture(made, data).savefig(buffer, format="png", dpi=200)
+        from rfscore import plotting
+
+        with plotting.paper():
+            _picture(made, data).savefig(buffer, format="png", dpi=200)
     else:
         np.save(buffer, data.images(made) if images else made)
     return write_bytes(target, buffer.getvalue())
@@ -66,21 +73,20 @@ def _picture(made: np.ndarray, data: Dataset) -> Any:
     found = nearest(*flat)
     columns = min(16, len(made))
     rows = 2 * -(-len(made) // columns)
-    with plotting.paper():
-        figure, axes = plotting.panels(rows, columns, width=0.55 * columns, height=0.55)
-        for ax in axes.ravel():
-            ax.set_axis_off()
-        for row, ax in enumerate(axes[:, 0]):
-            word = ("sample", "nearest")[row % 2]
-            ax.text(-0.1, 0.5, word, transform=ax.transAxes, ha="right", va="center", fontsize=7)
-        figure.suptitle("framed: memorised", fontsize=8)
-        pairs = zip(data.images(made), data.images(data.train[found.index[:, 0]]), found.ratio, strict=True)
-        for i, (image, original, ratio) in enumerate(pairs):
-            upper, lower = (axes[2 * (i // columns) + k, i % columns] for k in (0, 1))
-            for ax, shown in ((upper, image), (lower, original)):
-                ax.imshow(shown, cmap="gray", vmin=0, vmax=1)
-            if ratio < 1 / 3:
-                upper.set_axis_on()
-                upper.set(xticks=[], yticks=[])
-                upper.spines[:].set(visible=True, color=style.TEST, linewidth=1.5)
+    figure, axes = plotting.panels(rows, columns, width=0.55 * columns, height=0.55)
+    for ax in axes.ravel():
+        ax.set_axis_off()
+    for row, ax in enumerate(axes[:, 0]):
+        word = ("sample", "nearest")[row % 2]
+        ax.text(-0.1, 0.5, word, transform=ax.transAxes, ha="right", va="center", fontsize=7)
+    figure.suptitle("framed: memorised", fontsize=8)
+    pairs = zip(data.images(made), data.images(data.train[found.index[:, 0]]), found.ratio, strict=True)
+    for i, (image, original, ratio) in enumerate(pairs):
+        upper, lower = (axes[2 * (i // columns) + k, i % columns] for k in (0, 1))
+        for ax, shown in ((upper, image), (lower, original)):
+            ax.imshow(shown, cmap="gray", vmin=0, vmax=1)
+        if ratio < 1 / 3:
+            upper.set_axis_on()
+            upper.set(xticks=[], yticks=[])
+            upper.spines[:].set(visible=True, color=style.TEST, linewidth=1.5)
     return figure

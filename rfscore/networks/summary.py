@@ -34,10 +34,12 @@ COLUMNS = {
 }
 
 
-#: What values of a curve must lie between, where that is known.
-RANGES = {name: (0.0, 1.0) for name in ("f_mem", "f_mem_low", "f_mem_high")} | {
-    name: (0.0, math.inf) for name in ("train_loss", "test_loss", "score_population", "score_empirical")
-}
+def _range(name: str) -> tuple[float, float]:
+    """What values of a curve must lie between: fractions with their intervals, squares without."""
+    if name.startswith("f_mem"):
+        return 0.0, 1.0
+    squares = ("train_loss", "test_loss", "score_population", "score_empirical")
+    return (0.0 if name.startswith(squares) and not name.endswith(("_low", "_high")) else -math.inf), math.inf
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class RunSummary:
         for key, values in self.columns.items():
             if values.shape != self.tau.shape:
                 raise bad(f"curve {key!r} of run {self.name!r}", f"shape {values.shape}", f"shape {self.tau.shape}")
-            low, high = RANGES.get(key, (-math.inf, math.inf))
+            low, high = _range(key)
             self._check(key, values, f"values in [{low:g}, {high:g}]", (values < low) | (values > high))
             for end, sign in (("low", 1.0), ("high", -1.0)):
                 ends = self.columns.get(f"{key}_{end}", np.full_like(values, np.nan))

@@ -242,3 +242,46 @@ def test_untrained_networks_of_one_seed_are_equal_and_of_two_are_not(small):
     weights = [np.asarray(new_network(c, points).enter.weight) for c in (small, small, configs.from_plain({
         "seed": 1, "data": {"source": "mixture"}, "network": {"kind": "mlp", "width": 16}}))]  # fmt: skip
     assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
+
+
+def test_a_bad_snapshot_is_left_out_and_named_and_the_good_ones_are_kept(small, tmp_path, capsys):
+    run.train(small, tmp_path / "run", lambda *_: None)
+    last = tmp_path / "run/snapshots/step-000000060.safetensors"
+    last.write_bytes(last.read_bytes()[:300])
+    assert command("networks", "measure", tmp_path / "run") == 1
+    said = capsys.readouterr()
+    assert "measured:" in said.out and "step 60 is left out: checkpoint 'step-000000060.safetensors'" in said.err
+    summary = RunSummary.load(tmp_path / "run/summary.json")
+    assert summary.tau.tolist() == [0, 5, 11, 26] and np.all(np.isfinite(summary.columns["f_mem"]))
+    assert any("step 60" in note for note in summary.facts["notes"])
+    for path in (tmp_path / "run/snapshots").iterdir():
+        path.write_bytes(b"")
+    for path in (tmp_path / "run/measurements").iterdir():
+        path.unlink()
+    assert command("networks", "measure", tmp_path / "run") == 2
+    assert "no snapshot" in capsys.readouterr().err
+
+
+def test_networks_without_finite_numbers_are_left_out_whatever_is_measured(small, tmp_path, monkeypatch):
+    from rfscore.networks import measure
+
+    run.train(small, tmp_path / "run", lambda *_: None)
+    honest = measure.fixed_time_loss
+
+    def loss(network, points, t, noises, key):
+        value, error = honest(network, points, t, noises, key)
+        return (float("nan"), error) if calls.append(0) or len(calls) == 3 else (value, error)
+
+    calls: list[int] = []
+    monkeypatch.setattr(measure, "fixed_time_loss", loss)
+    summary = measure_run(*run.opened(tmp_path / "run"), lambda *_: None)
+    assert len(summary.tau) == 4 and "train_loss is nan" in summary.facts["notes"][0]
+
+
+def test_doubles_in_the_training_set_are_in_the_notes(small, tmp_path):
+    run.train(small, tmp_path / "run", lambda *_: None)
+    config, points, folder = run.opened(tmp_path / "run")
+    points.train[3] = points.train[2]
+    with pytest.warns(UserWarning, match="equal to an earlier one"):
+        summary = measure_run(config, points, folder, lambda *_: None)
+    assert summary.facts["notes"] == ["1 training points are equal to another; each counts once in f_mem"]

@@ -249,3 +249,57 @@ def test_divergence_is_an_error(tmp_path):
     })  # fmt: skip
     with pytest.raises(rf.SolveError, match=r"lower training\.learning_rate"):
         run.train(wild, tmp_path / "run", quiet)
+
+
+WILD = {
+    "data": {"source": "mixture", "n": 64, "test": 64}, "network": {"kind": "mlp", "width": 32},
+    "training": {"optimizer": "sgd", "learning_rate": 3.0, "batch": 16, "steps": 400, "first_snapshot": 1,
+                 "snapshots": 30},
+    "measurement": {"samples": 32, "sampler_steps": 5, "noises": 2},
+}  # fmt: skip
+
+
+def test_weights_that_are_not_finite_never_replace_good_ones(small, tmp_path):
+    wild, points = configs.from_plain(WILD), data.load(configs.from_plain(WILD).data)
+    trainer = train.Trainer(wild, points, tmp_path)
+    trainer.save()
+    good = content(tmp_path)
+    trainer._dynamic = jax.tree.map(lambda x: x * np.nan if x.dtype.kind == "f" else x + 5, trainer._dynamic)
+    for write in (trainer.save, trainer.snapshot):
+        with pytest.raises(rf.SolveError, match=r"step 5 are not finite: training diverged; lower"):
+            write()
+    assert content(tmp_path) == good
+    assert train.Trainer(wild, points, tmp_path).step == 0
+
+
+def test_a_diverged_run_keeps_what_was_good_and_says_so(tmp_path):
+    wild = configs.from_plain(WILD)
+    for resume in (False, True):
+        with pytest.raises(rf.SolveError, match=r"lower training\.learning_rate"):
+            run.train(wild, tmp_path / "run", quiet, resume=resume)
+    assert '"diverged"' in (tmp_path / "run/manifest.json").read_text()
+    config, points, folder = run.opened(tmp_path / "run")
+    kept = sorted((folder / "snapshots").iterdir())
+    assert kept
+    for path in kept:
+        checkpoint.load(path, new_network(config, points), fingerprint=config.fingerprint)
+
+
+def test_a_checkpoint_with_nan_from_elsewhere_is_named(small, tmp_path, monkeypatch):
+    network = new_network(small, data.load(small.data))
+    broken = jax.tree.map(lambda x: x * np.nan if eqx.is_inexact_array(x) else x, network)
+    monkeypatch.setattr(checkpoint, "_finite", lambda arrays: True)
+    path = checkpoint.save(tmp_path / "w.safetensors", broken, step=7, fingerprint="a")
+    monkeypatch.undo()
+    with pytest.raises(rf.InputError, match=r"w\.safetensors.*had diverged"):
+        checkpoint.load(path, network, fingerprint="a")
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", "{", "null"])
+def test_a_damaged_manifest_does_not_stop_a_resume(small, tmp_path, manifest):
+    run.train(small, tmp_path / "run", quiet)
+    (tmp_path / "run/manifest.json").write_text(manifest)
+    with pytest.raises(rf.InputError, match="--resume"):
+        run.opened(tmp_path / "run")
+    run.train(small, tmp_path / "run", quiet, resume=True)
+    assert run.opened(tmp_path / "run")[0] == small
