@@ -19,7 +19,7 @@ def to_plain(value: Any) -> Any:
     """Turn dataclasses, arrays and scalars into dicts, lists, numbers, strings and None.
 
     NaN becomes None and infinities the strings "inf" and "-inf", because JSON has neither; complex numbers become
-    {"re": ..., "im": ...}; a dataclass gains its class name under "kind"; a function becomes its name.
+    {"re": ..., "im": ...}; a dataclass gains its class name under "kind"; a function becomes "module:name".
 
     Example:
         >>> import rfscore as rf
@@ -52,7 +52,8 @@ def _container_to_plain(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if callable(value):
-        return getattr(value, "__qualname__", type(value).__name__)
+        named = value if hasattr(value, "__qualname__") else type(value)
+        return f"{named.__module__}:{named.__qualname__}"
     if hasattr(value, "__array__"):  # NumPy and JAX arrays
         array = np.asarray(value)
         if array.dtype != object:

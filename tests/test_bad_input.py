@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import rfscore as rf
-from rfscore.model.activations import register
 
 NAN, INF = float("nan"), float("inf")
 OK = {"psi_n": 2.0, "psi_p": 8.0, "t": 0.1}
@@ -33,6 +32,27 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "psi_n too large": (lambda: problem(psi_n=1.1e4), ("psi_n = 11000.0", "[0.02, 10000]")),
     "psi_n infinite": (lambda: problem(psi_n=INF), ("psi_n = inf", "[0.02, 10000]")),
     "psi_n text": (lambda: problem(psi_n="many"), ("psi_n = 'many'", "a number in")),
+    "psi_n text of a number": (lambda: problem(psi_n="8"), ("psi_n = '8'", "a number in")),
+    "psi_n bytes": (lambda: problem(psi_n=b"8"), ("psi_n = b'8'", "a number in")),
+    "psi_n NumPy text": (lambda: problem(psi_n=np.str_("8")), ("psi_n = ", "a number in")),
+    "psi_n array of text": (lambda: problem(psi_n=np.array("8")), ("psi_n = ", "a number in")),
+    "psi_n truth value": (lambda: problem(psi_n=True), ("psi_n = True", "a number in")),
+    "psi_n NumPy truth value": (lambda: problem(psi_n=np.True_), ("psi_n = ", "a number in")),
+    "psi_p text of a number": (lambda: problem(psi_p="8"), ("psi_p = '8'", "a number in")),
+    "t text of a number": (lambda: problem(t="0.1"), ("t = '0.1'", "a number in")),
+    "ridge text of a number": (lambda: problem(ridge="0"), ("ridge = '0'", "0, or a number in")),
+    "ridge truth value": (lambda: problem(ridge=False), ("ridge = False", "0, or a number in")),
+    "noise_draws text of a number": (lambda: problem(noise_draws="2"), ("noise_draws = '2'", "a whole number")),
+    "noise_draws truth value": (lambda: problem(noise_draws=True), ("noise_draws = True", "a whole number")),
+    "variance text of a number": (lambda: rf.Isotropic("1"), ("variance = '1'", "a number > 0")),
+    "atoms text of numbers": (lambda: rf.Atoms(["1", "2"]), ("values", "real numbers")),
+    "atoms truth values": (lambda: rf.Atoms([True, False]), ("values", "real numbers")),
+    "uniform text of a number": (lambda: rf.Uniform("0.5", 2.0), ("low = '0.5'", "a number > 0")),
+    "power law truth value": (lambda: rf.PowerLaw(size=True), ("size = True", "integer >= 1")),
+    "tau text of numbers": (lambda: rf.loss_curves(PROBLEM, ["1", "2"]), ("tau", "training times >= 0")),
+    "tau truth values": (lambda: rf.loss_curves(PROBLEM, [True]), ("tau", "training times >= 0")),
+    "z text of a number": (lambda: rf.resolvent(PROBLEM, "1j"), ("z = '1j'", "complex")),
+    "lam text of a number": (lambda: rf.spectrum(PROBLEM).density("1"), ("lam = '1'", "real numbers")),
     "psi_n array": (lambda: problem(psi_n=np.array([1.0, 2.0])), ("psi_n = array", "a number in")),
     "psi_n none": (lambda: problem(psi_n=None), ("psi_n = None", "a number in")),
     "psi_p negative": (lambda: problem(psi_p=-3.0), ("psi_p = -3.0", "[0.02, 10000]")),
@@ -62,7 +82,8 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "weights too few": (lambda: rf.Atoms([1.0, 2.0], [1.0]), ("weights", "(1,)", "(2,)")),
     "weights NaN": (lambda: rf.Atoms([1.0, 2.0], [NAN, 1.0]), ("weights = nan", "finite")),
     "empirical empty": (lambda: rf.Empirical([]), ("eigenvalues", "(0,)", "non-empty")),
-    "empirical negative": (lambda: rf.Empirical([1.0, -1e-3]), ("eigenvalues = -0.001", ">= 0")),
+    "empirical negative": (
+        lambda: rf.Empirical([1.0, -1e-3]), ("eigenvalues = -0.001", ">= 0", "is the matrix symmetric")),
     "empirical NaN": (lambda: rf.Empirical([1.0, NAN]), ("eigenvalues = nan", "finite")),
     "empirical zero": (lambda: rf.Empirical(np.zeros(3)), ("Sigma = 0", "at least one eigenvalue > 0")),
     "power law size": (lambda: rf.PowerLaw(size=0), ("size = 0", "integer >= 1")),
@@ -77,7 +98,13 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "activation unknown": (
         lambda: problem(activation="swish"), ("'swish'", "['erf', 'relu', 'sin', 'tanh'", "Activation")),
     "activation number": (lambda: problem(activation=3), ("activation = 3", "a name, a callable")),
-    "activation name taken": (lambda: register(rf.Activation("tanh", np.tanh)), ("'tanh'", "a new name", "taken")),
+    "activation of the script": (lambda: problem(activation="__main__:soft"), ("a module of its own", "file.py")),
+    "activation of no module": (
+        lambda: problem(activation="no_such_module:f"), ("'no_such_module:f'", "can be imported", "PYTHONPATH")),
+    "activation not in its module": (lambda: problem(activation="numpy:no_such"), ("'numpy:no_such'", "no attribute")),
+    "activation no function": (lambda: problem(activation="numpy:pi"), ("'numpy:pi'", "a callable", "float")),
+    "kinks text": (lambda: rf.Activation("f", np.tanh, kinks="0"), ("kinks = '0'", "finite numbers")),
+    "kinks NaN": (lambda: rf.Activation("f", np.tanh, kinks=(NAN,)), ("kinks", "nan", "finite numbers")),
     "activation not centred": (
         lambda: coefficients(lambda x: np.tanh(x) + 0.5), ("= 0.5", "centred", "centre=True")),
     "activation NaN": (lambda: coefficients(lambda x: np.sqrt(x)), ("finite real values", "NaN")),
@@ -86,6 +113,11 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "activation scalar": (lambda: coefficients(lambda x: 1.0), ("()", "input's shape", "elementwise")),
     "activation complex": (lambda: coefficients(lambda x: np.tanh(x) * 1j), ("complex128", "finite real values")),
     "activation integer": (lambda: coefficients(lambda x: np.sign(x).astype(int)), ("int64", "finite real values")),
+    "activation even": (lambda: coefficients(np.abs), ("mu_1 of 'absolute'", "even activation has no linear part")),
+    "activation even, centred, with its kink": (
+        lambda: coefficients(rf.Activation("abs", np.abs, (0.0,), centre=True)), ("mu_1 of 'abs'", "no linear part")),
+    "activation with kinks not declared": (
+        lambda: coefficients(lambda x: np.clip(x, -1, 1)), ("relative error", "declare its kinks", "kinks=(-1.0, 1.0)")),
     "activation linear": (lambda: coefficients(lambda x: 2.0 * x), ("linear", "v2 = s2 = 0", "non-linear activation")),
     "activation hidden step": (lambda: coefficients(np.sign), ("relative error", "at most 1e-08", "declare its kinks")),
     "activation at a wrong scale": (

@@ -101,15 +101,15 @@ def loss_expansion(lab: Lab) -> list[Comparison]:
 
 
 def descent_and_flow(lab: Lab) -> list[Comparison]:
-    """Gradient descent at tau = k eta/d^2 approaches the flow, at first order in eta."""
+    """Gradient descent at tau = k step_size approaches the flow, at first order in the step."""
     x = rfscore.finite.draw(TINY, 16, lab.rng(805))
     flow = x.gradient_flow()
-    largest = x.d * x.p / (x.delta * flow.eigenvalues[-1])
+    largest = x.psi_p / (x.delta * flow.eigenvalues[-1])
     steps, tau = largest / np.array([8.0, 16.0, 32.0]), 20.0
     off = []
-    for eta in steps:
-        k = round(tau * x.d**2 / eta)
-        off.append(abs(flow.gradient_descent([k], eta).test[0] - flow.losses([k * eta / x.d**2]).test[0]))
+    for step in steps:
+        k = round(tau / step)
+        off.append(abs(flow.gradient_descent([k], step).test[0] - flow.losses([k * step]).test[0]))
     first, last = (slope(steps[k : k + 2], np.array(off[k : k + 2])) for k in (0, 1))
     return [
         # At first order the distance of the local exponent from 1 halves with the step: it is what it just changed by.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._numbers import number
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.finite import equivalent, frozen
@@ -35,8 +36,9 @@ def draw(
 ) -> ExactInstance | EquivalentInstance | FrozenInstance:
     r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
 
-    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the mid-quantiles of rho_Sigma. At
-    one seed W and the data are the same for every m, and the features for every ridge.
+    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the means of rho_Sigma over d slices
+    of equal mass, so that Tr Sigma/d is the population's. At one seed W and the data are the same for every m, and the
+    features for every ridge.
 
     Args:
         problem: psi_n, psi_p, t, covariance, activation, noise_draws, ridge.
@@ -65,7 +67,7 @@ def draw(
         raise bad("features", features, f"one of {_FEATURES}")
     if is_traced(problem):
         raise InputError("a finite instance cannot be drawn inside a JAX transformation: call it outside jit/vmap/grad")
-    if not (isinstance(d, (int, np.integer)) and d >= 1):
+    if isinstance(d, bool) or not (isinstance(d, (int, np.integer)) and d >= 1):
         raise bad("d", d, "a whole number >= 1")
     sizes = {name: round(float(getattr(problem, f"psi_{name}")) * d) for name in ("p", "n")}
     for name, size in sizes.items():
@@ -147,7 +149,8 @@ def from_arrays(
     w, x = arrays["weights"], arrays["data"]
     for name in ("weights", "data", "test_data"):
         _check_matrix(name, arrays.get(name, x), None if name == "weights" else w.shape[1])
-    if not (isinstance(t, (int, float, np.number)) and T_RANGE[0] <= t <= T_RANGE[1]):
+    t = number("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
+    if not T_RANGE[0] <= t <= T_RANGE[1]:
         raise bad("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
     if covariance is not None:
         mean_square = _check_covariance(arrays["covariance"], w.shape[1])
@@ -195,8 +198,19 @@ def _check_covariance(covariance: Array, d: int) -> float:
     return float(eigenvalues.mean())
 
 
+@dataclass(frozen=True)
+class _Centred:
+    """sigma minus a constant."""
+
+    activation: Activation
+    constant: float
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(self.activation(x) - self.constant)
+
+
 def _centred(activation: Activation, constant: float) -> Callable[[Array], Array]:
-    return (lambda x: activation(x) - constant) if constant else activation
+    return _Centred(activation, constant) if constant else activation
 
 
 def _centre(activation: Activation, gamma: float) -> Callable[[Array], Array]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from rfscore._numbers import reals
 from rfscore.errors import bad
 from rfscore.finite import optimizers
 from rfscore.finite.instance import Instance
@@ -128,17 +129,17 @@ class GradientFlow:
         return ModeContributions(tau, train.reshape(count, *tau.shape), test.reshape(count, *tau.shape))
 
     def gradient_descent(self, steps: Any, step_size: float) -> LossCurves:
-        """Losses after k steps of gradient descent, exactly; see `optimizers.descent_filter`."""
-        steps = optimizers.step_counts(steps)
-        tau = steps * step_size / self.instance.d**2
-        rate = optimizers.descent_rate(self.instance, step_size, self.eigenvalues[-1])
-        return self._curves(tau, steps.ravel(), optimizers.descent_filter(rate))
+        """Losses after k steps of gradient descent, exactly; see `optimizers.descent_filter`.
+
+        `step_size` is eta/d^2, the training time of one step, as in `rf.descent_curves`; tau = k step_size.
+        """
+        return self.momentum(steps, step_size, 0.0)
 
     def momentum(self, steps: Any, step_size: float, beta: float) -> LossCurves:
-        """Losses after k heavy-ball steps, exactly; tau = k eta/(d^2 (1 - beta)); see `optimizers.momentum_filter`."""
+        """Losses after k heavy-ball steps, exactly; tau = k step_size/(1 - beta); see `optimizers.momentum_filter`."""
         steps = optimizers.step_counts(steps)
-        rate = optimizers.momentum_rate(self.instance, step_size, beta, self.eigenvalues[-1])
-        tau = steps * step_size / (self.instance.d**2 * (1.0 - beta))
+        rate = optimizers.rate(self.instance, step_size, beta, self.eigenvalues[-1])
+        tau = steps * step_size / (1.0 - beta)
         return self._curves(tau, steps.ravel(), optimizers.momentum_filter(rate, beta))
 
     @cached_property
@@ -183,10 +184,7 @@ def flow_filter(lam: Float[Array, " r"], c: Float[Array, " m"]) -> tuple[Float[A
 
 
 def _times(tau: Any) -> Array:
-    try:
-        array = np.asarray(tau, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise bad("tau", tau, "training times >= 0") from error
+    array = reals("tau", tau, "training times >= 0")
     wrong = ~(array >= 0)
     if np.any(wrong):
         raise bad("tau", float(array[wrong][0]), "training times >= 0", "0 and inf are allowed")

@@ -1,9 +1,10 @@
 r"""Discrete optimisers on the exact training loss: gradient descent and heavy ball in closed form, Adam by iteration.
 
-In the eigenbasis of U a gradient step multiplies the residual of mode l by 1 - x lambda_l, x = 2 Delta_t eta/(d p), and
-a heavy-ball step is a two-term recursion: any number of steps is a power. Times are tau = k eta/d^2 (Bonnaire et al.
-2025, Eqs 9-10); heavy ball moves 1/(1 - beta) times as fast, and its tau is k eta/(d^2 (1 - beta)), so that both lie
-on the flow's curve when eta is small.
+With the learning rate eta on A, the step size is eta/d^2, the training time of one step, as in the theory. In the
+eigenbasis of U a gradient step multiplies the residual of mode l by 1 - x lambda_l, x = 2 Delta_t step_size/psi_p, and a
+heavy-ball step is a two-term recursion: any number of steps is a power. Times are tau = k step_size (Bonnaire et al.
+2025, Eqs 9-10); heavy ball moves 1/(1 - beta) times as fast, and its tau is k step_size/(1 - beta), so that both lie
+on the flow's curve when the step is small.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rfscore._numbers import number
 from rfscore.errors import bad
 from rfscore.finite.equivalent import EquivalentInstance
 from rfscore.finite.frozen import FrozenInstance
@@ -31,24 +33,16 @@ def step_counts(steps: Any) -> Array:
     return array.astype(np.float64)
 
 
-def _rate(instance: Instance, step_size: float, largest: float, limit: float, name: str) -> float:
-    unit = 2.0 * instance.delta / (instance.d * instance.p)
-    maximum = limit / (unit * largest) if largest > 0 else np.inf
-    if not 0 < step_size < maximum:
-        raise bad("step_size", step_size, f"a number in (0, {maximum:.6g})", f"{name} diverges beyond it")
-    return unit * step_size
-
-
-def descent_rate(instance: Instance, step_size: float, largest: float) -> float:
-    """x = 2 Delta_t eta/(d p); stable for x lambda_max < 2."""
-    return _rate(instance, step_size, largest, 2.0, "gradient descent")
-
-
-def momentum_rate(instance: Instance, step_size: float, beta: float, largest: float) -> float:
-    """x as for descent; heavy ball is stable for 0 <= beta < 1 and x lambda_max < 2 (1 + beta)."""
-    if not 0 <= beta < 1:
+def rate(instance: Instance, step_size: float, beta: float, largest: float) -> float:
+    """x = 2 Delta_t step_size/psi_p; stable for 0 <= beta < 1 and x lambda_max < 2 (1 + beta)."""
+    if not 0 <= number("beta", beta, "a number in [0, 1)") < 1:
         raise bad("beta", beta, "a number in [0, 1)")
-    return _rate(instance, step_size, largest, 2.0 * (1.0 + beta), "heavy-ball momentum")
+    unit = 2.0 * instance.delta / instance.psi_p
+    maximum = 2.0 * (1.0 + beta) / (unit * largest) if largest > 0 else np.inf
+    admissible = f"eta/d^2 in (0, {maximum:.6g})"
+    if not 0 < number("step_size", step_size, admissible) < maximum:
+        raise bad("step_size", step_size, admissible, "the descent diverges beyond it")
+    return float(unit * step_size)
 
 
 def _one_minus_power(u: Array, k: Array) -> Array:
@@ -138,7 +132,8 @@ def adam(
     Args:
         instance: the model.
         steps: number of steps, >= 1.
-        learning_rate: Adam's step size on the entries of A, > 0.
+        learning_rate: Adam's own, the size of its steps on the entries of A, > 0; not divided by d^2, because Adam
+            rescales the gradient.
         betas: decay rates of the two moments, in [0, 1).
         eps: added to the root of the second moment, > 0.
         record: step counts at which to evaluate the losses; default 0 and about 60 logarithmically spaced ones.
@@ -181,16 +176,16 @@ def adam(
 def _check_adam(steps: int, learning_rate: float, betas: tuple[float, float], eps: float, record: Any) -> list[int]:
     wanted = recorded(steps, record)
     for name, value in (("learning_rate", learning_rate), ("eps", eps)):
-        if not (value > 0 and np.isfinite(value)):
+        if not 0 < number(name, value, "a finite number > 0") < np.inf:
             raise bad(name, value, "a finite number > 0")
-    if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
+    if len(betas) != 2 or not all(0 <= number("betas", b, "two numbers in [0, 1)") < 1 for b in betas):
         raise bad("betas", betas, "two numbers in [0, 1)")
     return wanted
 
 
 def recorded(steps: int, record: Any) -> list[int]:
     """Step counts to record, ascending, in [0, steps]."""
-    if not (isinstance(steps, (int, np.integer)) and steps >= 1):
+    if isinstance(steps, bool) or not (isinstance(steps, (int, np.integer)) and steps >= 1):
         raise bad("steps", steps, "a whole number >= 1")
     if record is None:
         record = np.concatenate([[0], np.geomspace(1, steps, 60).round()])

@@ -1,6 +1,6 @@
 r"""Descent in which every step sees new noises, a part of the samples, or both: the released script's regime, by runs.
 
-With Theta = sqrt(Delta_t/p) A and x = 2 Delta_t eta/(d p), step k uses one noised copy of each sample in its batch,
+With Theta = sqrt(Delta_t/p) A and x = 2 Delta_t step_size/psi_p, step k uses one noised copy of each sample in its batch,
 
     Theta_{k+1} = Theta_k - x [ (1/n_b) sum_nu (Theta phi_nu + xi_nu) phi_nu^T + ridge Theta_k ] + beta (Theta_k -
     Theta_{k-1});
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from rfscore._numbers import number
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.finite import optimizers
 from rfscore.finite.equivalent import EquivalentInstance
@@ -42,7 +43,8 @@ def stochastic_descent(
     Args:
         instance: the model, drawn without frozen noises.
         steps: number of steps, >= 1.
-        step_size: eta, > 0 and below the limit of the same descent without gradient noise.
+        step_size: eta/d^2, the training time of one step, > 0 and below the limit of the same descent without gradient
+            noise.
         momentum: beta of heavy ball, in [0, 1).
         fresh_noise: one new noise a sample at every step; otherwise the exact average over noises.
         batch: the part of the n samples that a step sees, in (0, 1], drawn anew without replacement at every step.
@@ -50,7 +52,7 @@ def stochastic_descent(
         record: step counts at which to evaluate the losses; default 0 and about 60 logarithmically spaced ones.
 
     Returns:
-        LossCurves with tau = k eta/(d^2 (1 - momentum)).
+        LossCurves with tau = k step_size/(1 - momentum).
 
     Raises:
         InputError: a parameter outside its range, or an instance with frozen noises.
@@ -59,7 +61,7 @@ def stochastic_descent(
     Example:
         >>> import rfscore as rf
         >>> inst = rf.finite.draw(rf.ScoreProblem(psi_n=2.0, psi_p=4.0, t=0.1), d=20, seed=0)
-        >>> curves = rf.finite.stochastic_descent(inst, steps=200, step_size=400.0, record=[0, 200])
+        >>> curves = rf.finite.stochastic_descent(inst, steps=200, step_size=1.0, record=[0, 200])
         >>> bool(curves.train[1] < curves.train[0])
         True
     """
@@ -67,13 +69,13 @@ def stochastic_descent(
         raise InputError("stochastic_descent: an instance with frozen noises has no others; draw it with "
                          "noise_draws = inf")  # fmt: skip
     wanted = optimizers.recorded(steps, record)
-    size = round(batch * instance.n) if 0 < batch <= 1 else 0
+    size = round(batch * instance.n) if 0 < number("batch", batch, "a number in (0, 1]") <= 1 else 0
     if size < 1:
         raise bad("batch", batch, f"a number in (0, 1] with at least one of the n = {instance.n} samples")
     d, u = instance.d, instance.U
     matrices = (u, instance.V), (instance.U_test, instance.V_test)
     top = float(linalg.eigvalsh(u, subset_by_index=[instance.p - 1] * 2)[0]) + instance.ridge
-    x = optimizers.momentum_rate(instance, step_size, momentum, top)
+    x = optimizers.rate(instance, step_size, momentum, top)
     rng = np.random.default_rng(seed).spawn(1)[0]  # drawn with the same seed, noises and W would be the same numbers
     theta = before = np.zeros((d, instance.p))
     losses = {}
@@ -81,13 +83,13 @@ def stochastic_descent(
         if k in wanted:
             losses[k] = [1.0 + float(np.sum(theta * (theta @ m + 2.0 * pull.T))) / d for m, pull in matrices]
             if not np.all(np.isfinite(losses[k])):
-                raise SolveError(f"stochastic_descent diverged before step {k}: take a smaller step_size, in units of "
-                                 "d^2 below rf.largest_step(problem, ...) with the same options")  # fmt: skip
+                raise SolveError(f"stochastic_descent diverged before step {k}: take a smaller step_size, below "
+                                 "rf.largest_step(problem, ...) with the same options")  # fmt: skip
         rows = rng.permutation(instance.n)[:size] if size < instance.n else np.arange(instance.n)
         slope = _slope(instance.samples, theta, rows, rng, fresh_noise) + instance.ridge * theta
         theta, before = theta - x * slope + momentum * (theta - before), theta
     train, test = np.array([losses[k] for k in wanted]).T
-    tau = np.array(wanted) * step_size / (d**2 * (1.0 - momentum))
+    tau = np.array(wanted) * step_size / (1.0 - momentum)
     return LossCurves(tau, train, test, (test - instance.loss_floor) / instance.delta)
 
 

@@ -73,8 +73,9 @@ def coefficients(problem: ScoreProblem) -> GaussianCoefficients:
         GaussianCoefficients, with the estimated relative error.
 
     Raises:
-        InputError: sigma is not centred, is linear (v2 = s2 = 0: the theory degenerates), returns NaN, or is not
-            resolved to 1e-8 (kinks not declared, or data of a scale at which sigma is a step).
+        InputError: sigma is not centred, is even (mu1 = 0: nothing to learn with), is linear (v2 = s2 = 0: the theory
+            degenerates), returns NaN, or is not resolved to 1e-8 (kinks not declared, or data of a scale at which sigma
+            is a step).
 
     Accuracy:
         1e-12 relative for smooth sigma and sigma_x up to about 4, t in [1e-4, 5]; the `error` field says what was
@@ -112,6 +113,9 @@ def coefficients(problem: ScoreProblem) -> GaussianCoefficients:
 
 def _check(sigma: Activation, gamma2: Any, mean: Any, mu1: Any, v2: Any, s2: Any, error: Any) -> None:
     norm = np.sqrt(mean**2 + mu1**2 + v2 + s2)
+    if abs(mu1) < 1e-12 * norm:
+        raise bad(f"mu_1 of {sigma.name!r} at Gamma_t = {np.sqrt(gamma2):.3g}", float(mu1), "not 0: an even activation "
+                  "has no linear part, and features without one learn no score", "use one that is not even")  # fmt: skip
     if not sigma.centre and abs(mean) > 1e-12 * norm:
         raise bad(f"E {sigma.name}(Gamma_t z)", float(mean), "0: the theory needs a centred activation",
                   "pass Activation(..., centre=True) to subtract the mean")  # fmt: skip
@@ -122,7 +126,8 @@ def _check(sigma: Activation, gamma2: Any, mean: Any, mu1: Any, v2: Any, s2: Any
         )
     if not error < _REFUSED:
         raise bad(f"relative error of v2, s2 for {sigma.name!r} at Gamma_t = {np.sqrt(gamma2):.3g}", float(error),
-                  f"at most {_REFUSED:g}", "declare its kinks, or rescale the data (sigma_x of order 1)")  # fmt: skip
+                  f"at most {_REFUSED:g}", "declare its kinks, e.g. Activation(name, function, "
+                  "kinks=(-1.0, 1.0)), or rescale the data (sigma_x of order 1)")  # fmt: skip
 
 
 @functools.lru_cache(maxsize=4)
@@ -159,7 +164,7 @@ def _smooth(
     tail = xp.maximum(v_terms[last:].sum() / v2, s_terms[last:].sum() / s2)
     # Every second node is a trapezoidal rule whose error is the square root of the full rule's.
     coarse = 2.0 * (xp.asarray(weights * z)[::2] * values[::2]).sum()
-    aliasing = (coarse / mu1 - 1.0) ** 2
+    aliasing = ((coarse - mu1) / xp.where(mu1 == 0, 1.0, mu1)) ** 2
     rounding = _EPS * (32.0 + 0.25 * order + 4.0 * xp.sqrt((mu1**2 + v2 + s2) / (v2 + s2)))  # the table by recurrence
     return mean, mu1, v2, s2, tail + aliasing + rounding
 
@@ -206,7 +211,10 @@ def _kinked_rule(
     v2_tail = (h2 * xp.exp(log_rho * np.arange(2, 48))).sum()
     # rho > 1/2: z, z' = c x +- e y; for fixed y the integrand in x has its kinks at (kink -+ e y)/c.
     c, e = xp.sqrt(1.0 - 0.5 * gap), xp.sqrt(0.5 * gap)
-    y, wy = _panels(xp.asarray([0.0, 1.0, 3.0, _REACH]), count // 2, xp)
+    between = np.unique(np.subtract.outer(sigma.kinks, sigma.kinks))
+    meet = xp.asarray(between[between > 0]) / (2.0 * e * gamma)  # the y at which kinks of x pass one another
+    outer = xp.sort(xp.concatenate([xp.asarray([0.0, 1.0, 3.0, _REACH]), xp.minimum(meet, _REACH)]))
+    y, wy = _panels(outer, count // 2, xp)
     wy = 2.0 * wy * xp.exp(-0.5 * y * y) / np.sqrt(2.0 * np.pi)
     shifted = xp.concatenate([(kinks + e * y[:, None]) / c, (kinks - e * y[:, None]) / c], axis=-1)
     x, wx = _gaussian_panels(shifted, count, xp)

@@ -14,20 +14,20 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from rfscore._numbers import number, reals
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 
 #: Largest ratio of non-zero eigenvalues for which the accuracy statements of the theory are tested.
 MAX_CONDITION = 1e6
+#: Eigenvalues of at most this part of the largest are roundoff of zeros, as `numpy.linalg.eigvalsh` leaves it.
+ROUNDOFF = 1e-12
 
 
 def _vector(name: str, values: Any) -> Any:
     if is_traced(values):
         return jnp.atleast_1d(jnp.asarray(values))
-    try:
-        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise bad(name, values, "real numbers") from error
+    array = np.atleast_1d(reals(name, values, "real numbers"))
     if array.ndim != 1 or array.size == 0:
         raise bad(name, f"shape {array.shape}", "a non-empty vector")
     if not np.all(np.isfinite(array)) or np.any(array < 0):
@@ -36,16 +36,26 @@ def _vector(name: str, values: Any) -> Any:
     return array
 
 
+def _eigenvalues(name: str, values: Any) -> Any:
+    """A spectrum as a vector, with the roundoff of null eigenvalues, of either sign, set to 0."""
+    if is_traced(values):
+        return _vector(name, values)
+    array = reals(name, values, "real numbers")
+    if array.size and np.all(np.isfinite(array)):
+        array = np.where(np.abs(array) <= ROUNDOFF * np.max(array), 0.0, array)
+        if np.any(array < 0):
+            raise bad(name, float(array.min()), f"values >= 0, to {ROUNDOFF:g} of the largest",
+                      "a covariance has no negative eigenvalue: is the matrix symmetric, is it one?")  # fmt: skip
+    return _vector(name, array)
+
+
 def _positive(name: str, value: Any, *, above: float = 0.0) -> Any:
     if is_traced(value):
         return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise bad(name, value, f"a number > {above:g}") from error
-    if not (np.isfinite(number) and number > above):
-        raise bad(name, number, f"a finite number > {above:g}")
-    return number
+    found = number(name, value, f"a number > {above:g}")
+    if not (np.isfinite(found) and found > above):
+        raise bad(name, found, f"a finite number > {above:g}")
+    return found
 
 
 class Covariance(eqx.Module):
@@ -71,12 +81,22 @@ class Covariance(eqx.Module):
         return (nodes * weights).sum()
 
     def eigenvalues(self, d: int) -> np.ndarray:
-        """d eigenvalues (ascending) of a finite Sigma: the mid-quantiles of rho_Sigma, so Tr Sigma/d -> variance."""
+        """d eigenvalues (ascending) of a finite Sigma: the means of rho_Sigma over d slices of mass 1/d.
+
+        Tr Sigma/d is `variance` at every d, and a spectrum of d equal atoms is itself.
+        """
         nodes, weights = (np.asarray(x, dtype=np.float64) for x in self.quadrature())
         order = np.argsort(nodes)
-        cumulative = np.cumsum(weights[order])
-        at = np.searchsorted(cumulative / cumulative[-1], (np.arange(d) + 0.5) / d)
-        return nodes[order][np.minimum(at, nodes.size - 1)]
+        nodes, ends = nodes[order], np.cumsum(weights[order])
+        cuts, ends = np.arange(d + 1.0), ends * (d / ends[-1])  # in units of slices
+        whole = np.round(ends)
+        ends = np.where(np.abs(ends - whole) < 1e-9 * d, whole, ends)
+        marks = np.union1d(cuts, ends)  # between two marks is one atom of one slice
+        share, middle = np.diff(marks), 0.5 * (marks[1:] + marks[:-1])
+        atom, piece = np.searchsorted(ends, middle), np.minimum(middle, d - 0.5).astype(int)
+        found = np.zeros(d)
+        np.add.at(found, piece, share * nodes[atom])
+        return found
 
 
 class Isotropic(Covariance):
@@ -93,7 +113,7 @@ class Isotropic(Covariance):
 class Atoms(Covariance):
     """Eigenvalues `values` with fractions `weights` (default: equal), e.g. Atoms([0.5, 1.5], [0.5, 0.5])."""
 
-    values: Any = eqx.field(converter=lambda v: _vector("values", v))
+    values: Any = eqx.field(converter=lambda v: _eigenvalues("values", v))
     weights: Any = eqx.field(default=None, converter=lambda w: w if w is None else _vector("weights", w))
 
     def __check_init__(self) -> None:
@@ -118,7 +138,7 @@ class Atoms(Covariance):
 class Empirical(Covariance):
     """The eigenvalues of a data covariance, each with weight 1/d (e.g. `numpy.linalg.eigvalsh(X.T @ X / n)`)."""
 
-    values: Any = eqx.field(converter=lambda v: _vector("eigenvalues", v))
+    values: Any = eqx.field(converter=lambda v: _eigenvalues("eigenvalues", v))
 
     def __check_init__(self) -> None:
         if not is_traced(self.values) and not np.any(np.asarray(self.values) > 0):
@@ -149,7 +169,7 @@ class PowerLaw(Covariance):
     sigma2: Any = eqx.field(default=1.0, converter=lambda v: _positive("sigma2", v))
 
     def __check_init__(self) -> None:
-        if not isinstance(self.size, int) or self.size < 1:
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
             raise bad("size", self.size, "an integer >= 1")
 
     def quadrature(self, count: int | None = None) -> tuple[Any, Any]:
@@ -179,3 +199,7 @@ class Uniform(Covariance):
         nodes = self.low * xp.exp(half * (x + 1.0))
         weights = w * half * nodes / (self.high - self.low)
         return nodes, weights / weights.sum()
+
+    def eigenvalues(self, d: int) -> np.ndarray:
+        """The means of the d slices, which are their middles."""
+        return float(self.low) + (float(self.high) - float(self.low)) * (np.arange(d) + 0.5) / d

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from rfscore._numbers import number
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.activations import Activation, as_activation
@@ -24,31 +25,27 @@ MAX_DRAWS = 10**15  # every whole number up to it is a float
 def _in_range(name: str, value: Any, low: float, high: float) -> Any:
     if is_traced(value):
         return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise bad(name, value, f"a number in [{low:g}, {high:g}]") from error
-    if not low <= number <= high:  # also false for NaN
-        raise bad(name, number, f"a number in [{low:g}, {high:g}]", "outside it nothing is tested")
-    return number
+    found = number(name, value, f"a number in [{low:g}, {high:g}]")
+    if not low <= found <= high:  # also false for NaN
+        raise bad(name, found, f"a number in [{low:g}, {high:g}]", "outside it nothing is tested")
+    return found
 
 
 def noise_draws_in_range(value: Any) -> float:
     """m as a float: a whole number >= 1, or inf."""
     admissible = f"a whole number in [1, {MAX_DRAWS:.0e}], or inf for the exact average over the noise"
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise bad("noise_draws", value, admissible) from error
-    if number != np.inf and not (1 <= number <= MAX_DRAWS and number == np.floor(number)):  # also refuses NaN
+    draws = number("noise_draws", value, admissible)
+    if draws != np.inf and not (1 <= draws <= MAX_DRAWS and draws == np.floor(draws)):  # also refuses NaN
         raise bad("noise_draws", value, admissible)
-    return number
+    return draws
 
 
 def ridge_in_range(value: Any) -> Any:
     """ridge as a float: 0, or a number in RIDGE_RANGE."""
-    none = not is_traced(value) and isinstance(value, (int, float, np.number)) and value == 0
-    return 0.0 if none else _in_range("ridge", value, *RIDGE_RANGE)
+    if is_traced(value):
+        return value
+    ridge = number("ridge", value, "0, or a number in [{:g}, {:g}]".format(*RIDGE_RANGE))
+    return ridge if ridge == 0 else _in_range("ridge", ridge, *RIDGE_RANGE)
 
 
 class ScoreProblem(eqx.Module):

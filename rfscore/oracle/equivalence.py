@@ -133,7 +133,7 @@ def _moments_quadrature(
 def mp_activation(problem: ScoreProblem, override: Callable | None = None) -> Callable[[Any], Any]:
     """sigma on mpmath numbers: built-in, the user's `override`, or the problem's own callable if it takes mpf."""
     activation = problem.activation
-    if override is None and activation.name == "tanh" and activation is as_activation("tanh"):
+    if override is None and activation == as_activation("tanh"):
         return mp.tanh
     function = override or activation.function
     remedy = f"activation {activation.name!r} on mpmath numbers: pass activation=<callable on mpf>, e.g. mpmath.tanh"
@@ -154,7 +154,7 @@ def _compute(problem: ScoreProblem, override: Callable | None, digits: int) -> d
         gamma2 = common + delta
         name, built_in = problem.activation.name, ("erf", "sin", "relu")
         closed = None
-        if override is None and name in built_in and problem.activation is as_activation(name):
+        if override is None and name in built_in and problem.activation == as_activation(name):
             closed = _moments_closed(name, gamma2, common)
         if closed is None:
             function = mp_activation(problem, override)

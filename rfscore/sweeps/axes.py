@@ -40,8 +40,8 @@ def parse(name: str, text: Any) -> tuple[Value, ...]:
     if isinstance(text, str) and name not in WORDS and ":" in text:
         values = _range(name, text)
     elif isinstance(text, str):
-        separator = ";" if name in WORDS and (":" in text or ";" in text) else ","
-        values = [part.strip() for part in text.split(separator)]
+        holds_commas = name == "covariance" and ":" in text
+        values = [part.strip() for part in (text.split(";") if holds_commas else text.replace(";", ",").split(","))]
     elif isinstance(text, Sequence | np.ndarray):
         values = list(text)
     else:
@@ -66,6 +66,8 @@ def one(name: str, value: Any) -> Value:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise bad(name, value, _FORMS) from error
+    if isinstance(value, bool | np.bool_):
+        raise bad(name, value, _FORMS)
     if name in WHOLE:
         if number != int(number) or number < 0:
             raise bad(name, value, "a whole number >= 0")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from rfscore._numbers import reals
 from rfscore._precision import is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.theory import contour
@@ -34,10 +35,7 @@ def training_times(tau: Any) -> Any:
     """tau as a float array, refused when negative or NaN (0 and inf are allowed)."""
     if is_traced(tau):
         return jnp.asarray(tau)
-    try:
-        array = np.asarray(tau, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise bad("tau", tau, "training times >= 0") from error
+    array = reals("tau", tau, "training times >= 0")
     if np.any(np.isnan(array)) or np.any(array < 0):
         raise bad("tau", float(array[np.isnan(array) | (array < 0)].ravel()[0]), "training times >= 0 (inf allowed)")
     return array

@@ -219,9 +219,12 @@ def spectral_points(name: str, z: Any) -> Any:
     if is_traced(z):
         return jnp.asarray(z, dtype=complex)
     try:
-        points = np.asarray(z, dtype=np.complex128)
+        points = np.asarray(z)
     except (TypeError, ValueError) as error:
         raise bad(name, z, "finite complex numbers") from error
+    if points.dtype.kind not in "iufc":  # text and truth values convert, and are no numbers
+        raise bad(name, z, "finite complex numbers")
+    points = points.astype(np.complex128)
     if not np.all(np.isfinite(points)):
         raise bad(name, complex(points[~np.isfinite(points)].ravel()[0]), "finite complex numbers")
     return points

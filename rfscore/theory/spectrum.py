@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 from scipy import optimize
 
+from rfscore._numbers import reals
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.problem import ScoreProblem
@@ -242,10 +243,7 @@ class Spectrum(eqx.Module):
 
 
 def _real(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise bad(name, value, "real numbers") from error
+    array = reals(name, value, "real numbers")
     if np.any(np.isnan(array)):
         raise bad(name, "NaN", "real numbers")
     return array

@@ -106,7 +106,7 @@ def test_ridge_is_weight_decay_of_the_flow_and_of_the_optimisers() -> None:
     assert np.max(np.abs(inst.gradient_flow().weights(20.0) - shifted)) < 1e-9
     assert np.allclose(inst.gradient_flow().eigenvalues, plain.gradient_flow().eigenvalues + 0.05)
     late = inst.gradient_flow()
-    step = 0.05 / (2 * inst.delta * late.eigenvalues[-1] / (4 * 12))
+    step = 0.05 / (2 * inst.delta * late.eigenvalues[-1] / 3)
     end = late.gradient_descent(10**7, step)
     assert end.train == pytest.approx(late.losses(np.inf).train, abs=1e-10)
     adam = rf.finite.adam(inst, 6000, 2e-3, record=[6000])

@@ -19,8 +19,8 @@ def instance() -> rf.finite.Instance:
 
 
 def largest_step(instance: rf.finite.Instance) -> float:
-    """2/(the largest curvature of the loss)."""
-    return instance.d * instance.p / (instance.delta * instance.gradient_flow().eigenvalues[-1])
+    """2/(the largest curvature of the loss), over d^2."""
+    return instance.psi_p / (instance.delta * instance.gradient_flow().eigenvalues[-1])
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.77, 0.999])
@@ -29,9 +29,9 @@ def test_powers_equal_loops(instance: rf.finite.Instance, fraction: float, beta:
     step_size = fraction * (1 + beta) * largest_step(instance)
     flow = instance.gradient_flow()
     curves = flow.momentum(STEPS, step_size, beta) if beta else flow.gradient_descent(STEPS, step_size)
-    assert np.allclose(curves.tau, STEPS * step_size / 25 / (1 - beta))
+    assert np.allclose(curves.tau, STEPS * step_size / (1 - beta))
     for k, train, test in zip(STEPS, curves.train, curves.test, strict=True):
-        a = twins.descent_loop(instance.U, instance.V, instance.t, int(k), step_size, beta)
+        a = twins.descent_loop(instance.U, instance.V, instance.t, int(k), 25 * step_size, beta)
         assert abs(train - twins.quadratic_loss(a, instance.U, instance.V, instance.t)) < 1e-10
         assert abs(test - twins.quadratic_loss(a, instance.U_test, instance.V_test, instance.t)) < 1e-10
 
@@ -41,8 +41,8 @@ def test_small_steps_follow_the_flow_with_an_error_of_first_order(instance: rf.f
     exact = flow.losses(tau).test
     errors = []
     for k in (2000, 4000, 8000):
-        errors.append([flow.gradient_descent(k, tau * 25 / k).test - exact,
-                       flow.momentum(k, 0.2 * tau * 25 / k, 0.8).test - exact])  # fmt: skip
+        errors.append([flow.gradient_descent(k, tau / k).test - exact,
+                       flow.momentum(k, 0.2 * tau / k, 0.8).test - exact])  # fmt: skip
     ratios = np.array(errors[:-1]) / np.array(errors[1:])
     assert np.all(np.abs(ratios - 2.0) < 0.05)
     assert np.max(np.abs(errors)) < 1e-2

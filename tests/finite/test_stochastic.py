@@ -31,7 +31,7 @@ def test_samples_one_by_one_are_those_of_the_instance(problem: rf.ScoreProblem, 
 def test_all_samples_with_averaged_noise_is_heavy_ball(features: str) -> None:
     instance = rf.finite.draw(TALL, d=10, seed=1, features=features)
     flow, record = instance.gradient_flow(), [0, 1, 2, 7, 20]
-    step = 1.2 / (2.0 * instance.delta / (instance.d * instance.p) * flow.eigenvalues[-1])
+    step = 1.2 / (2.0 * instance.delta / instance.psi_p * flow.eigenvalues[-1])
     run = rf.finite.stochastic_descent(instance, 20, step, momentum=0.4, fresh_noise=False, record=record)
     exact = flow.momentum(record, step, 0.4)
     for name in ("tau", "test", "score_error"):
@@ -49,21 +49,21 @@ def test_noises_are_not_the_weights_though_the_seeds_are_equal() -> None:
             return seen[-1]
 
     object.__setattr__(spied := rf.finite.draw(WIDE, d=20, seed=0), "samples", Spy())
-    rf.finite.stochastic_descent(spied, 1, 100.0, seed=0)
+    rf.finite.stochastic_descent(spied, 1, 0.25, seed=0)
     first = seen[0][1].T
     assert abs(np.corrcoef(first.ravel(), instance.weights[: len(first)].ravel())[0, 1]) < 0.2
 
 
 def test_one_seed_is_one_run_and_another_is_another() -> None:
     instance = rf.finite.draw(WIDE, d=12, seed=0)
-    one, same, other = (rf.finite.stochastic_descent(instance, 5, 150.0, batch=0.5, seed=s).test for s in (1, 1, 2))
+    one, same, other = (rf.finite.stochastic_descent(instance, 5, 1.0, batch=0.5, seed=s).test for s in (1, 1, 2))
     assert np.array_equal(one, same) and not np.allclose(one, other)
 
 
 def test_divergence_is_an_error_that_names_the_limit() -> None:
     instance = rf.finite.draw(rf.ScoreProblem(0.5, 8.0, 0.1), d=20, seed=0)
     top = instance.gradient_flow().eigenvalues[-1]
-    step = 0.99 * 2.0 / (2.0 * instance.delta / (instance.d * instance.p) * top)
+    step = 0.99 * instance.psi_p / (instance.delta * top)
     with pytest.raises(rf.SolveError, match=r"diverged before step .*largest_step"), np.errstate(all="ignore"):
         rf.finite.stochastic_descent(instance, 20_000, step, batch=0.1)
 
@@ -85,4 +85,4 @@ def test_frozen_noises_have_no_others() -> None:
 def test_bad_input_is_refused(changes: dict, message: str) -> None:
     instance = rf.finite.draw(WIDE, d=12, seed=0)
     with pytest.raises(rf.InputError, match=message):
-        rf.finite.stochastic_descent(instance, **{"steps": 5, "step_size": 1.0, **changes})
+        rf.finite.stochastic_descent(instance, **{"steps": 5, "step_size": 0.01, **changes})

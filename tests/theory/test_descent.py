@@ -44,7 +44,7 @@ def test_runs_of_drawn_instances_follow_the_curve(problem: rf.ScoreProblem, beta
     cur, runs = rf.descent_curves(problem, STEPS, step, momentum=beta), []
     for seed in range(4):
         flow = rf.finite.draw(problem, d=48, seed=seed, features="gaussian-equivalent").gradient_flow()
-        runs.append(flow.momentum(STEPS, step * 48**2, beta))
+        runs.append(flow.momentum(STEPS, step, beta))
     assert np.allclose(np.mean([run.train for run in runs], 0), cur.train, atol=0.015)
     assert np.allclose(np.mean([run.test for run in runs], 0), cur.test, rtol=0.03)
 
@@ -96,3 +96,11 @@ def test_momentum_is_below_one(beta: float) -> None:
 def test_momentum_that_no_contour_takes_is_refused_with_a_remedy() -> None:
     with pytest.raises(rf.SolveError, match="momentum below"):
         rf.descent_curves(PLAIN, [3000], 1.0, momentum=0.99)
+
+
+def test_step_size_is_one_unit_in_theory_and_in_a_drawn_instance() -> None:
+    theory = rf.descent_curves(PLAIN, [10], 1.0)
+    flow = rf.finite.draw(PLAIN, d=20, seed=0).gradient_flow()
+    for run in (flow.gradient_descent([10], 1.0), flow.momentum([10], 0.5, 0.5)):
+        assert run.tau == pytest.approx([10.0])
+        assert run.train == pytest.approx(theory.train, abs=0.05)
