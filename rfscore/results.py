@@ -32,8 +32,7 @@ class Result(eqx.Module):
     """
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={short(value)}" for name, value in _public(self).items())
-        return f"{type(self).__name__}({shown})"
+        return described(self)
 
     def _repr_html_(self) -> str:
         values, told = _public(self), meanings(type(self))
@@ -73,7 +72,13 @@ class Result(eqx.Module):
         return xr.Dataset(variables, coordinates, {"result": type(self).__name__})
 
 
-def _public(result: Result) -> dict[str, Any]:
+def described(value: Any) -> str:
+    """A dataclass by its fields, their numbers in a few characters: the `repr` of problems, populations and results."""
+    shown = ", ".join(f"{name}={short(field)}" for name, field in _public(value).items())
+    return f"{type(value).__name__}({shown})"
+
+
+def _public(result: Any) -> dict[str, Any]:
     fields = [f.name for f in dataclasses.fields(result) if not f.name.startswith("_")]
     return {name: getattr(result, name) for name in fields}
 

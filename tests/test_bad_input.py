@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "activation even, centred, with its kink": (
         lambda: coefficients(rf.Activation("abs", np.abs, (0.0,), centre=True)), ("mu_1 of 'abs'", "no linear part")),
     "activation with kinks not declared": (
-        lambda: coefficients(lambda x: np.clip(x, -1, 1)), ("relative error", "declare its kinks", "kinks=(-1.0, 1.0)")),
+        lambda: coefficients(lambda x: np.clip(x, -1, 1)), ("relative error", "declare its kinks", "kinks=(-1.0,")),
     "activation linear": (lambda: coefficients(lambda x: 2.0 * x), ("linear", "v2 = s2 = 0", "non-linear activation")),
     "activation hidden step": (lambda: coefficients(np.sign), ("relative error", "at most 1e-08", "declare its kinks")),
     "activation at a wrong scale": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from rfscore.cli import sweeps
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from rfscore.errors import RfscoreError
 
+    sys.path.append(str(Path.cwd()))  # where "module:function" is looked for last
     # Typer brings its own copy of click, or depends on click, by version; this is its base of usage errors in both.
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

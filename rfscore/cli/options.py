@@ -27,7 +27,12 @@ Covariance = Annotated[
         "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:eigs.npy (eigenvalues).",
     ),
 ]
-Activation = Annotated[str, typer.Option("--activation", help="sigma of the features: tanh, erf, sin, relu (centred).")]
+Activation = Annotated[
+    str,
+    typer.Option(
+        "--activation", help="sigma of the features: tanh, erf, sin, relu (centred), or your own as module:function."
+    ),
+]
 NoiseDraws = Annotated[
     float,
     typer.Option("--noise-draws", help="m, noises drawn once per sample and kept; inf: averaged (the paper)."),

@@ -46,7 +46,7 @@ def sweep(
     t: Annotated[Axis, _axis("t", "Diffusion time.")] = None,
     sigma_x: Annotated[Axis, _axis("sigma-x", "Sigma = sigma_x^2 I.")] = None,
     covariance: Annotated[Axis, _axis("covariance", "As for `rfscore curves`; several separated by ;.")] = None,
-    activation: Annotated[Axis, _axis("activation", "tanh, erf, sin, relu.")] = None,
+    activation: Annotated[Axis, _axis("activation", "tanh, erf, sin, relu, module:function.")] = None,
     d: Annotated[Axis, _axis("d", "Data dimension (finite networks).")] = None,
     seed: Annotated[Axis, _axis("seed", "Seeds (finite and trained networks).")] = None,
     features: Annotated[Axis, _axis("features", "exact or gaussian-equivalent (finite networks).")] = None,
@@ -72,7 +72,7 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every point and estimate time and memory.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Evaluate a grid of problems into a folder."""
+    """Evaluate a grid of problems into a folder; exit code 1 when points failed."""
     from rfscore.errors import bad
 
     if context.invoked_subcommand is not None:
@@ -147,9 +147,11 @@ def _run(wanted: Sweep, out: Path, as_json: bool, **options: Any) -> None:
             bar.update(task, completed=now.done, total=now.total, note=note)
 
         run(wanted, out, report=report, **options)
-    _status(out, as_json)
+    failed = _status(out, as_json)
     if not as_json:
         print(f"written to {out}/results.zarr (xarray.open_zarr); pictures: rfscore plot {out}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _estimate(wanted: Sweep, out: Path | None, workers: int | None, as_json: bool) -> None:
@@ -192,7 +194,8 @@ def status(
     _status(store, as_json)
 
 
-def _status(path: Path, as_json: bool) -> None:
+def _status(path: Path, as_json: bool) -> int:
+    """Say how far a sweep is; returns how many points failed."""
     from rfscore._plain import to_json
     from rfscore.cli import show
     from rfscore.sweeps.spec import describe
@@ -213,7 +216,7 @@ def _status(path: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(to_json({"counts": counts, "failures": failures, "damaged": damaged, "core_seconds": seconds,
                                   "drivers": store.others_at_work()}))  # fmt: skip
-        return
+        return len(failures)
     shape = " x ".join(f"{len(v)} {name}" for name, v in wanted.axes.items())
     rows = [[name, str(count), f"{100 * count / wanted.size:.1f} %"] for name, count in counts.items()]
     show.table(f"{wanted.model} sweep of {shape}: {wanted.size} points", ["status", "points", ""], rows)
@@ -228,6 +231,7 @@ def _status(path: Path, as_json: bool) -> None:
         print(f"go on with: rfscore sweep --resume --out {path}" + (" (evaluates what is damaged)" if damaged else ""))
     elif failures:
         print(f"repeat the failed ones with: rfscore sweep --resume --retry-failed --out {path}")
+    return len(failures)
 
 
 def plot(

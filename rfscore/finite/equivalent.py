@@ -7,6 +7,7 @@ U = s2 I + G G^T/n + b^2 W W^T/d with G = a e^{-t} W X^T/sqrt d + sqrt(v2) Omega
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -138,17 +139,26 @@ def build(
         factor[:, :n] = signal @ data.T
         factor[:, :n] += spread * rng.standard_normal((p, n))
         factor[:, n:] = noise
-        samples = EquivalentSamples(weights, lambda: factor[:, :n] * np.sqrt(n), coefficients)
+        samples = EquivalentSamples(weights, functools.partial(_kept, factor, n), coefficients)
     else:
         dense = _gram(noise, float(coefficients.s2))
         for block in _common_blocks(coefficients, weights, data, rng):
             dense += block @ block.T / n
-        samples = EquivalentSamples(
-            weights, lambda: np.concatenate([*_common_blocks(coefficients, weights, data, state)], axis=1), coefficients
-        )
+        again = functools.partial(_all_common, coefficients, weights, data, state)
+        samples = EquivalentSamples(weights, again, coefficients)
     return EquivalentInstance(
         weights, n, t, loss_floor, 0.0, coefficients, sigma, factor, dense, ridge=ridge, samples=samples
     )
+
+
+def _kept(factor: Array, n: int) -> Float[Array, "p n"]:
+    """The part of every sample's features that its noises share, from the columns that are kept."""
+    return np.asarray(factor[:, :n] * np.sqrt(n))
+
+
+def _all_common(co: GaussianCoefficients, weights: Array, data: Array, rng: np.random.Generator) -> Float[Array, "p n"]:
+    """The same, drawn again."""
+    return np.concatenate([*_common_blocks(co, weights, data, rng)], axis=1)
 
 
 def _common_blocks(co: GaussianCoefficients, weights: Array, data: Array, rng: np.random.Generator) -> Iterator[Array]:

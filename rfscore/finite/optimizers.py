@@ -1,8 +1,8 @@
 r"""Discrete optimisers on the exact training loss: gradient descent and heavy ball in closed form, Adam by iteration.
 
 With the learning rate eta on A, the step size is eta/d^2, the training time of one step, as in the theory. In the
-eigenbasis of U a gradient step multiplies the residual of mode l by 1 - x lambda_l, x = 2 Delta_t step_size/psi_p, and a
-heavy-ball step is a two-term recursion: any number of steps is a power. Times are tau = k step_size (Bonnaire et al.
+eigenbasis of U a gradient step multiplies the residual of mode l by 1 - x lambda_l, x = 2 Delta_t step_size/psi_p, and
+a heavy-ball step is a two-term recursion: any number of steps is a power. Times are tau = k step_size (Bonnaire et al.
 2025, Eqs 9-10); heavy ball moves 1/(1 - beta) times as fast, and its tau is k step_size/(1 - beta), so that both lie
 on the flow's curve when the step is small.
 """

@@ -1,6 +1,6 @@
 r"""Descent in which every step sees new noises, a part of the samples, or both: the released script's regime, by runs.
 
-With Theta = sqrt(Delta_t/p) A and x = 2 Delta_t step_size/psi_p, step k uses one noised copy of each sample in its batch,
+With Theta = sqrt(Delta_t/p) A and x = 2 Delta_t step_size/psi_p, step k uses one noised copy of each sample of a batch,
 
     Theta_{k+1} = Theta_k - x [ (1/n_b) sum_nu (Theta phi_nu + xi_nu) phi_nu^T + ridge Theta_k ] + beta (Theta_k -
     Theta_{k-1});

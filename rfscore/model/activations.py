@@ -55,7 +55,7 @@ class Activation:
         if not callable(self.function):
             raise bad("function of an activation", self.function, "an elementwise callable")
         kinks = np.asarray(self.kinks)
-        if kinks.ndim != 1 or kinks.size and (kinks.dtype.kind not in "iuf" or not np.all(np.isfinite(kinks))):
+        if kinks.ndim != 1 or (kinks.size and (kinks.dtype.kind not in "iuf" or not np.all(np.isfinite(kinks)))):
             raise bad("kinks", self.kinks, "finite numbers, e.g. (-1.0, 1.0), or () for a smooth activation")
         object.__setattr__(self, "kinks", tuple(sorted(map(float, kinks))))
 

@@ -115,7 +115,7 @@ def _check(sigma: Activation, gamma2: Any, mean: Any, mu1: Any, v2: Any, s2: Any
     norm = np.sqrt(mean**2 + mu1**2 + v2 + s2)
     if abs(mu1) < 1e-12 * norm:
         raise bad(f"mu_1 of {sigma.name!r} at Gamma_t = {np.sqrt(gamma2):.3g}", float(mu1), "not 0: an even activation "
-                  "has no linear part, and features without one learn no score", "use one that is not even")  # fmt: skip
+                  "has no linear part, and features without one learn no score", "use another")  # fmt: skip
     if not sigma.centre and abs(mean) > 1e-12 * norm:
         raise bad(f"E {sigma.name}(Gamma_t z)", float(mean), "0: the theory needs a centred activation",
                   "pass Activation(..., centre=True) to subtract the mean")  # fmt: skip

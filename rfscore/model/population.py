@@ -17,6 +17,7 @@ import numpy as np
 from rfscore._numbers import number, reals
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
+from rfscore.results import described
 
 #: Largest ratio of non-zero eigenvalues for which the accuracy statements of the theory are tested.
 MAX_CONDITION = 1e6
@@ -60,6 +61,9 @@ def _positive(name: str, value: Any, *, above: float = 0.0) -> Any:
 
 class Covariance(eqx.Module):
     """Spectral measure of the population covariance Sigma (Tr Sigma/d = variance = sigma_x^2)."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     #: True when `quadrature` samples a density rather than listing eigenvalues.
     continuous: ClassVar[bool] = False

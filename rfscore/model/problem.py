@@ -14,6 +14,7 @@ from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.activations import Activation, as_activation
 from rfscore.model.population import MAX_CONDITION, Covariance, Isotropic
+from rfscore.results import described
 
 #: Ranges inside which every number is tested; outside them the constructor refuses.
 PSI_RANGE = (0.02, 1e4)
@@ -99,6 +100,9 @@ class ScoreProblem(eqx.Module):
         self.noise_draws, self.ridge = noise_draws, ridge
         self.covariance = covariance if isinstance(covariance, Covariance) else Isotropic(covariance)
         self.activation = as_activation(activation)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __check_init__(self) -> None:
         if not is_traced(self.covariance) and self.covariance.condition > MAX_CONDITION * (1 + 1e-9):

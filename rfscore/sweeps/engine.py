@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
+import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -201,6 +203,17 @@ def _restore(variables: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Worker processes started here do not run the caller's script again: a script needs no main guard."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+@contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A Dask client of the scheduler given, or of worker processes started here, each on one thread."""
     try:
@@ -220,6 +233,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     with contextlib.ExitStack() as stack, dask.config.set(settings):
         stack.callback(_restore, dict(os.environ))  # Dask leaves the variables of its workers in this process
         if scheduler is None:
+            stack.enter_context(_script_hidden())  # for as long as there are workers: dead ones are started anew
             cluster = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
                 host="127.0.0.1", env=one_thread(), silence_logs=logging.CRITICAL,

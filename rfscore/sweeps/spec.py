@@ -16,6 +16,7 @@ import numpy as np
 
 from rfscore._text import read_toml
 from rfscore.errors import InputError, bad
+from rfscore.model.activations import as_activation, identity
 from rfscore.model.problem import ScoreProblem
 from rfscore.sweeps import axes as axis
 from rfscore.sweeps.axes import Value
@@ -131,7 +132,8 @@ class Sweep:
                 if self.model == "network":
                     network_config(self.config, point)
                 else:
-                    _check_size(point, problem(point))
+                    _check_size(point, checked := problem(point))
+                    identity(checked.activation)
             except InputError as error:
                 raise InputError(f"{describe(point, self.axes)}: {error}") from error
 
@@ -200,8 +202,10 @@ def describe(point: Point, names: Mapping[str, Any]) -> str:
 
 
 def content(point: Point) -> Point:
-    """The settings that decide the numbers: a file of eigenvalues by what is in it, sigma_x as a covariance."""
+    """The settings that decide the numbers: files of eigenvalues and activations by what they are, sigma_x as Sigma."""
     settings = dict(point)
+    if "activation" in settings:
+        settings["activation"] = identity(as_activation(str(settings["activation"])))
     if "sigma_x" in settings:
         settings["covariance"] = f"isotropic:{float(settings.pop('sigma_x')) ** 2!r}"
     rho = str(settings.get("covariance", ""))

@@ -11,7 +11,7 @@ from typing import Any
 
 from rfscore._machine import keep_compiled
 from rfscore.errors import SolveError
-from rfscore.sweeps.keys import code_version
+from rfscore.sweeps.keys import key
 from rfscore.sweeps.outcome import Outcome, failed
 from rfscore.sweeps.spec import Model, Point, Sweep, problem
 
@@ -28,12 +28,11 @@ class Task:
     keys: tuple[str, ...]
     tau: tuple[float, ...]
     config: Mapping[str, Any]
-    code: str
     runs: str
 
     def split(self) -> list[Task]:
         """One task a point."""
-        return [Task(self.model, (point,), (name,), self.tau, self.config, self.code, self.runs)
+        return [Task(self.model, (point,), (name,), self.tau, self.config, self.runs)
                 for point, name in zip(self.points, self.keys, strict=True)]  # fmt: skip
 
 
@@ -45,11 +44,10 @@ def tasks(sweep: Sweep, keys: list[str], wanted: set[str], runs: Path) -> list[T
     size = THEORY_POINTS if sweep.model == "theory" else 1
     todo = [(point, name) for point, name in zip(sweep.points(), keys, strict=True) if name in wanted]
     todo = list({name: (point, name) for point, name in todo}.values())  # equal points are evaluated once
-    code = code_version(sweep.model)
     found = []
     for start in range(0, len(todo), size):
         points, names = zip(*todo[start : start + size], strict=True)
-        found.append(Task(sweep.model, points, names, tuple(sweep.tau), sweep.config, code, str(runs)))
+        found.append(Task(sweep.model, points, names, tuple(sweep.tau), sweep.config, str(runs)))
     return found
 
 
@@ -68,9 +66,10 @@ def work(task: Task) -> Results:
     Raises:
         SolveError: this worker runs other code than the driver, whose results would be filed wrongly.
     """
-    if code_version(task.model) != task.code:
-        raise SolveError("this worker has other versions of rfscore or its libraries than the driver: install the same "
-                         "everywhere, restart the workers, and repeat with --resume")  # fmt: skip
+    if tuple(key(task.model, point, task.tau, task.config) for point in task.points) != task.keys:
+        raise SolveError("this worker has other versions of rfscore, its libraries, your activation or a file of "
+                         "eigenvalues than the driver: install the same everywhere, restart workers and driver, and "
+                         "repeat with --resume")  # fmt: skip
     start = time.perf_counter()
     with _one_blas_thread():
         if task.model == "theory":

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import rfscore as rf
 from rfscore.cli import main
 from rfscore.sweeps import Store
 from rfscore.sweeps.diagram import boundary
@@ -140,3 +141,13 @@ def test_the_boundary_is_that_of_the_theory():
     gap = np.array([[float(rf.loss_curves(rf.ScoreProblem(x, 4.0, 0.1), [np.inf]).gap[0])] for x in psi_n])
     (edge,) = boundary(psi_n, gap, 0.1)
     assert float(rf.loss_curves(rf.ScoreProblem(edge, 4.0, 0.1), [np.inf]).gap[0]) == pytest.approx(0.1, rel=0.02)
+
+
+def test_failed_points_end_in_exit_code_one(tmp_path, capsys, monkeypatch):
+    def fail(*arguments):
+        raise rf.SolveError("not today")
+
+    monkeypatch.setattr("rfscore.sweeps.finite.evaluate", fail)
+    command = ["sweep", "--psi-n", "1,2", "--psi-p", "2", "--t", "0.1", "--d", "8", "--model", "finite"]
+    code, out, _ = call(capsys, *command, "--workers", 0, "--out", tmp_path / "store")
+    assert code == 1 and "not today" in out

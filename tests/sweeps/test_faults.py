@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -120,7 +121,7 @@ def test_workers_with_other_code_are_refused(tmp_path, monkeypatch):
     from rfscore.errors import SolveError
     from rfscore.sweeps import work
 
-    monkeypatch.setattr(work, "code_version", lambda model: "older")
-    task = work.Task("finite", (finite().point(0),), ("k" * 32,), (1.0,), {}, "newer", "")
+    tasks = work.tasks(finite(), keys := Store(Path()).keys(finite()), set(keys), Path())
+    monkeypatch.setattr("rfscore.sweeps.keys.code_version", lambda model: "older")
     with pytest.raises(SolveError, match="other versions"):
-        work.work(task)
+        work.work(tasks[0])
