@@ -25,7 +25,7 @@ problem = rf.ScoreProblem(psi_n=8.0, psi_p={p} / 100, t=0.01)
 start = time.perf_counter()
 instance = rf.finite.draw(problem, d=100, seed=0)
 built = time.perf_counter()
-instance.gradient_flow().losses(np.logspace(-2, 8, 100))
+instance.gradient_flow().loss_curves(np.logspace(-2, 8, 100))
 flown = time.perf_counter()
 memory = peak() - idle
 linalg.eigh(instance.U)
@@ -43,10 +43,10 @@ def rows(step: Callable[[str], None], p: int = 3200) -> list[Row]:
     instance = instances[0]
     step(f"exact flow against eigh at p = {p}")
     bare = best(lambda: linalg.eigh(instance.U), 2)
-    flow = best(lambda: instance.gradient_flow().losses(times), 2)
+    flow = best(lambda: instance.gradient_flow().loss_curves(times), 2)
     step(f"Gaussian-equivalent twin at p = {p}")
     twin = rf.finite.draw(problem, d=100, seed=0, features="gaussian-equivalent")
-    short = best(lambda: twin.gradient_flow().losses(times), 2)
+    short = best(lambda: twin.gradient_flow().loss_curves(times), 2)
     eigh = f"one bare `scipy.linalg.eigh` of the same {p} x {p} matrix"
     return [
         Row(f"exact gradient flow, p = {p}, n = 800, d = 100, 100 times", flow, eigh, bare, "<= 1.6 x"),

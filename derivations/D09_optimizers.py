@@ -7,7 +7,7 @@ from mpmath import mp
 
 from derivations.record import Derivation
 
-CODE = "rfscore/finite/optimizers.py"
+CODE = "rfscore/model/training.py"
 DESCENT = "rfscore/theory/descent.py"
 x, lam, beta, r = sympy.symbols("x lambda beta r", positive=True)
 

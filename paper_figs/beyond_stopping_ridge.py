@@ -86,8 +86,8 @@ def _run(job: Job, one: rf.ScoreProblem, d: int, seed: int) -> Arrays:
     def compute() -> Arrays:
         job.say(f"stopping and ridge, network {seed + 1}")
         flow = rf.finite.draw(one, d, finite.stream(one, d, seed)).gradient_flow()
-        ridged = [float(optima.ridged_flow(flow, x).losses([np.inf]).test[0]) for x in STRENGTH]
-        return {"stopped": np.asarray(flow.losses(_time(one, STRENGTH)).test), "ridged": np.array(ridged)}
+        ridged = [float(flow.with_ridge(x).loss_curves([np.inf]).test[0]) for x in STRENGTH]
+        return {"stopped": np.asarray(flow.loss_curves(_time(one, STRENGTH)).test), "ridged": np.array(ridged)}
 
     return kept("strength-run", {"problem": one, "d": d, "seed": seed, "strength": STRENGTH}, finite.code(), compute)
 

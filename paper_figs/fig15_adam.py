@@ -66,7 +66,7 @@ def _runs(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, steps: int) ->
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
             network = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed))
-            found = rfscore.finite.adam(network, steps, RATE, record=record)
+            found = network.loss_curves(record, training=rf.Adam(RATE / d**2))
             return {"train": np.asarray(found.train), "test": np.asarray(found.test)}
 
         inputs = {"problem": problem, "d": d, "seed": seed, "steps": steps, "rate": RATE, "record": record}

@@ -52,7 +52,7 @@ def losses(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: Float[Ar
 
     def one(seed: int) -> Arrays:
         def compute() -> Arrays:
-            found = rfscore.finite.draw(problem, d, stream(problem, d, seed)).gradient_flow().losses(tau)
+            found = rfscore.finite.draw(problem, d, stream(problem, d, seed)).gradient_flow().loss_curves(tau)
             return {name: np.asarray(getattr(found, name)) for name in ("train", "test", "score_error")}
 
         inputs = {"problem": problem, "d": d, "seed": seed, "tau": tau}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +16,6 @@ from paper_figs.cache import Arrays, code_version, kept
 from paper_figs.job import Job
 from rfscore.errors import SolveError
 from rfscore.finite import pool
-from rfscore.finite.flow import GradientFlow
 
 Array = np.ndarray
 _TAU = np.geomspace(2e-2, 2e2, 25)  # times 1/Delta_t
@@ -73,13 +71,6 @@ def with_ridge(problem: rf.ScoreProblem, ridge: float) -> rf.ScoreProblem:
     return rf.ScoreProblem(x.psi_n, x.psi_p, x.t, x.covariance, x.activation, noise_draws=x.noise_draws, ridge=ridge)
 
 
-def ridged_flow(flow: GradientFlow, ridge: float) -> GradientFlow:
-    """The flow of the same network with a ridge, without a new eigendecomposition."""
-    other = copy(flow)
-    other.instance = replace(flow.instance, ridge=ridge)
-    return other
-
-
 def _grids(problem: rf.ScoreProblem) -> tuple[Array, Array]:
     return _TAU / float(problem.delta), _RIDGE * float(problem.psi_p)
 
@@ -89,13 +80,13 @@ def of_network(problem: rf.ScoreProblem, d: int, seed: int) -> tuple[float, floa
     flow = rfscore.finite.draw(problem, d, finite.stream(problem, d, seed)).gradient_flow()
 
     def stopped(tau: float) -> float:
-        return float(flow.losses([tau]).test[0])
+        return float(flow.loss_curves([tau]).test[0])
 
     def ridged(ridge: float) -> float:
-        return float(ridged_flow(flow, ridge).losses([np.inf]).test[0])
+        return float(flow.with_ridge(ridge).loss_curves([np.inf]).test[0])
 
     tau, ridge = _grids(problem)
-    first = lowest(stopped, tau, flow.losses(tau).test)
+    first = lowest(stopped, tau, flow.loss_curves(tau).test)
     return *first, *lowest(ridged, ridge, np.array([ridged(x) for x in ridge]))
 
 

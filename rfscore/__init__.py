@@ -16,6 +16,10 @@ from rfscore.model.population import Isotropic as Isotropic
 from rfscore.model.population import PowerLaw as PowerLaw
 from rfscore.model.population import Uniform as Uniform
 from rfscore.model.problem import ScoreProblem as ScoreProblem
+from rfscore.model.training import Adam as Adam
+from rfscore.model.training import Descent as Descent
+from rfscore.model.training import Flow as Flow
+from rfscore.model.training import Training as Training
 from rfscore.results import LossCurves as LossCurves
 from rfscore.theory.bulks import BulkCurves as BulkCurves
 from rfscore.theory.bulks import bulk_curves as bulk_curves

@@ -38,8 +38,8 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 def numbers(value: Any) -> Any:
     """What can be compared: a flow by its losses, an instance by its matrices, anything else as plain data."""
-    if hasattr(value, "losses"):
-        return to_plain(value.losses([1.0, np.inf]))
+    if isinstance(value, rf.finite.GradientFlow):
+        return to_plain(value.loss_curves([1.0, np.inf]))
     return to_plain([value.U, value.V, value.U_test]) if hasattr(value, "U_test") else to_plain(value)
 
 
@@ -127,7 +127,7 @@ def test_a_spectrum_of_as_many_atoms_is_itself() -> None:
 
 def test_draws_below_the_size_of_the_spectrum_follow_the_theory() -> None:
     problem = rf.ScoreProblem(2.0, 4.0, 0.1, rf.PowerLaw(1.0, 24))
-    losses = [rf.finite.draw(problem, d=12, seed=seed).gradient_flow().losses([10.0]).test[0] for seed in range(6)]
+    losses = [rf.finite.draw(problem, d=12, seed=seed).gradient_flow().loss_curves([10.0]).test[0] for seed in range(6)]
     assert np.mean(losses) == pytest.approx(rf.loss_curves(problem, [10.0]).test[0], abs=0.03)
 
 

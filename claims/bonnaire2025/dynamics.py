@@ -87,7 +87,7 @@ def loss_expansion(lab: Lab) -> list[Comparison]:
     w, data = rng.standard_normal((p, d)), rng.standard_normal((n, d))
     x = rfscore.finite.from_arrays(weights=w, data=data, t=0.1, covariance=np.ones(d))
     tau = 50.0
-    curves, a = x.gradient_flow().losses([tau]), x.gradient_flow().weights(tau)
+    curves, a = x.gradient_flow().loss_curves([tau]), x.gradient_flow().weights(tau)
     found = []
     for name, points, value in (("training", np.tile(data, (6000, 1)), curves.train[0]),
                                 ("test", rng.standard_normal((n * 6000, d)), curves.test[0])):  # fmt: skip
@@ -109,7 +109,7 @@ def descent_and_flow(lab: Lab) -> list[Comparison]:
     off = []
     for step in steps:
         k = round(tau / step)
-        off.append(abs(flow.gradient_descent([k], step).test[0] - flow.losses([k * step]).test[0]))
+        off.append(abs(flow.loss_curves([k], training=rf.Descent(step)).test[0] - flow.loss_curves([k * step]).test[0]))
     first, last = (slope(steps[k : k + 2], np.array(off[k : k + 2])) for k in (0, 1))
     return [
         # At first order the distance of the local exponent from 1 halves with the step: it is what it just changed by.

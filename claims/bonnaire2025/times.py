@@ -221,9 +221,9 @@ def adam(lab: Lab) -> list[Comparison]:
     for i, n in enumerate(psi_n):
         for k in range(3):
             x = rfscore.finite.draw(rf.ScoreProblem(n, 16.0, 0.01), d, lab.rng(d, 811, k))
-            curves = rfscore.finite.adam(x, steps, 0.02, record=[0, *record])
+            curves = x.loss_curves([0, *record], training=rf.Adam(0.02 / d**2))
             ours[:, i, k] = [ob.crossing(curves.tau, curves.gap, level).value for level in levels]
-            flow[i, k] = _onset(x.gradient_flow().losses(TAU).gap)
+            flow[i, k] = _onset(x.gradient_flow().loss_curves(TAU).gap)
     return [
         *(exponent(f"exponent in n of the time at which L_gen is {level:g}, Adam (ψ_p = 16, d = 12)", psi_n, rows, 1.0,
                    lab.seed) for level, rows in zip(levels, ours, strict=True)),

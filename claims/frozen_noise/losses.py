@@ -194,7 +194,7 @@ def wide(lab: Lab) -> list[Comparison]:
     q = np.array([float(np.real(rf.resolvent(problem(p), [0.0]).q[0])) for p in psi_p])
     value = np.array([final(PSI_N, float(p), T, M, RIDGE).objective for p in psi_p])
     train = np.array([float(rf.loss_curves(problem(float(p)), END).train[0]) for p in psi_p])
-    drawn = [np.mean([rf.finite.draw(problem(p), 8, lab.rng(8, 733, i)).gradient_flow().losses(END).train[0]
+    drawn = [np.mean([rf.finite.draw(problem(p), 8, lab.rng(8, 733, i)).gradient_flow().loss_curves(END).train[0]
                       for i in range(6)]) for p in (16.0, 128.0)]  # fmt: skip
     return [
         near(

@@ -27,7 +27,7 @@ def drawn(lab: Lab, problem: rf.ScoreProblem, d: int, seeds: int, tau: float = n
 
     def work() -> Array:
         flows = (rfscore.finite.draw(problem, d, lab.rng(d, 741, i)).gradient_flow() for i in range(seeds))
-        return np.array([flow.losses([tau]).test[0] for flow in flows])
+        return np.array([flow.loss_curves([tau]).test[0] for flow in flows])
 
     values = lab.once(("frozen-drawn", repr(problem), d, seeds, tau), work)
     return float(values.mean()), float(2 * values.std(ddof=1) / np.sqrt(seeds))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from copy import copy
-from dataclasses import replace
 
 import numpy as np
 from scipy import optimize
@@ -47,10 +45,8 @@ def _networks(lab: Lab, psi_p: float, m: float, seeds: int = 6) -> Array:
             flow = rfscore.finite.draw(problem, 24, lab.rng(24, 751, i)).gradient_flow()
             ridged = []
             for x in np.geomspace(1e-3, 30.0, 41) * psi_p:
-                other = copy(flow)  # the same eigenvectors, another ridge
-                other.instance = replace(flow.instance, ridge=float(x))
-                ridged.append(other.losses([np.inf]).test[0])
-            test = flow.losses(TAU).test
+                ridged.append(flow.with_ridge(float(x)).loss_curves([np.inf]).test[0])
+            test = flow.loss_curves(TAU).test
             found.append((min(ridged), test.min(), test[-1]))
         return np.array(found)
 

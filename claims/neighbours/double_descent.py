@@ -144,7 +144,7 @@ def bias_and_variance(lab: Lab) -> list[Comparison]:
             flow = x.gradient_flow()
             # E[s.y]/d of the trained score: V_test/sqrt(Delta_t) is E[sigma(W y/sqrt d) y^T].
             along = np.sum(flow.weights(np.inf) * x.V_test.T) / (d * math.sqrt(x.p * x.delta))
-            found.append([1 + along, flow.losses([np.inf]).score_error[0]])
+            found.append([1 + along, flow.loss_curves([np.inf]).score_error[0]])
         rows[d] = np.array(found)
     end = limit(rows)
     bias = closed_form(2.0, 4.0, 0.1)[2]

@@ -25,7 +25,7 @@ def _drawn(lab: Lab, psi_p: float, m: int) -> np.ndarray:
     """Final test loss of three drawn networks, d = 16."""
     flows = (rfscore.finite.draw(_problem(psi_p, m), 16, lab.rng(16, 711, i), "gaussian-equivalent").gradient_flow()
              for i in range(3))  # fmt: skip
-    return np.array([flow.losses([np.inf]).test[0] for flow in flows])
+    return np.array([flow.loss_curves([np.inf]).test[0] for flow in flows])
 
 
 def peak(lab: Lab) -> list[Comparison]:

@@ -255,7 +255,7 @@ def finite(
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     flow = model.draw(problem, d, seed, features.value).gradient_flow()
-    run, theory = flow.losses(tau), rf.loss_curves(problem, tau)
+    run, theory = flow.loss_curves(tau), rf.loss_curves(problem, tau)
     times = _observed(tau, run)
     result = {
         "problem": problem, "d": d, "seed": seed, "features": features.value, "error_bound": flow.instance.error_bound,

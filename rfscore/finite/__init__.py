@@ -8,5 +8,3 @@ from rfscore.finite.flow import ModeContributions as ModeContributions
 from rfscore.finite.frozen import FrozenInstance as FrozenInstance
 from rfscore.finite.instance import ExactInstance as ExactInstance
 from rfscore.finite.instance import Instance as Instance
-from rfscore.finite.optimizers import adam as adam
-from rfscore.finite.stochastic import stochastic_descent as stochastic_descent

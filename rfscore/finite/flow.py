@@ -11,26 +11,27 @@ lambda_l the eigenvalues of U + ridge, E the mean square of the training noises 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from rfscore._numbers import reals
 from rfscore.errors import bad
-from rfscore.finite import optimizers
-from rfscore.finite.instance import Instance
-from rfscore.results import LossCurves
+from rfscore.model.problem import ridge_in_range
+from rfscore.model.training import Descent, Flow, Training
+from rfscore.results import LossCurves, Result, quantity
+
+if TYPE_CHECKING:
+    from rfscore.finite.instance import Instance
 
 Array = np.ndarray
-Filter = Callable[[Array, Array], tuple[Array, Array]]  # (lambda, times) -> (gains k, residuals f)
 
 
-@dataclass(frozen=True, eq=False)
-class ModeContributions:
+class ModeContributions(Result):
     r"""Split of L_train - 1 and L_test - 1 over the eigenmodes of U, or over groups of them.
 
     Attributes:
@@ -39,9 +40,9 @@ class ModeContributions:
         test: (1/d) k_l sum_l' M_ll' k_l' - (2/d) k_l P_l.Pt_l, the double sum split evenly between l and l'.
     """
 
-    tau: Array
-    train: Array
-    test: Array
+    tau: Any = quantity("tau")
+    train: Any = quantity("mode", "tau")
+    test: Any = quantity("mode", "tau")
 
 
 class GradientFlow:
@@ -55,7 +56,7 @@ class GradientFlow:
         >>> import rfscore as rf
         >>> problem = rf.ScoreProblem(psi_n=2.0, psi_p=4.0, t=0.1)
         >>> flow = rf.finite.draw(problem, d=20, seed=0).gradient_flow()
-        >>> curves = flow.losses([0.0, 1.0, np.inf])
+        >>> curves = flow.loss_curves([0.0, 1.0, np.inf])
         >>> bool(np.all(np.diff(curves.train) < 0))
         True
     """
@@ -73,74 +74,78 @@ class GradientFlow:
     def _reached(self) -> Float[Array, " r"]:
         return self.modes.reached + self.instance.ridge
 
-    def losses(self, tau: Any) -> LossCurves:
-        r"""Training loss, test loss and score error along the flow.
+    def loss_curves(self, times: Any, *, training: Training = Flow()) -> LossCurves:  # noqa: B008 (frozen)
+        r"""Training loss, test loss and score error, exactly.
 
         Args:
-            tau: training times >= 0, a number or an array; 0 and inf are exact.
+            times: training times >= 0 of the flow (0 and inf are exact), or whole numbers of steps; any shape.
+            training: Flow, or Descent without gradient noise.
 
         Returns:
-            LossCurves; score_error = (L_test - 1)/Delta_t + Tr Sigma_t^{-1}/d (denoising identity), NaN for held-out
-            data.
+            LossCurves at `training.tau(times)`; score_error = (L_test - 1)/Delta_t + Tr Sigma_t^{-1}/d (denoising
+            identity), NaN for held-out data.
 
         Raises:
-            InputError: a tau that is negative or NaN.
+            InputError: times that are none, a step beyond the stability limit, or a protocol that has to be iterated.
 
         Accuracy:
             1e-12 of the losses, plus inst.error_bound amplified by 1/lambda_min at late times.
         """
-        tau = _times(tau)
-        return self._curves(tau, tau.ravel(), self._filter)
+        counts = self._times(times, training)
+        d, flat = self.instance.d, counts.ravel()
+        train, test = np.full(flat.size, self.instance.energy), np.ones(flat.size)
+        for block, gains, residuals in self._blocks(flat, training):
+            fitted = 1.0 + residuals + self.instance.ridge * gains
+            train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
+            test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
+        score_error = (test - self.instance.loss_floor) / self.instance.delta
+        return LossCurves(training.tau(counts), *(x.reshape(counts.shape) for x in (train, test, score_error)))
 
-    def weights(self, tau: Any) -> Float[Array, "d p"]:
-        """A(tau) of shape (d, p) (Bonnaire et al. 2025, Eq 53), for one training time."""
-        tau = _times(tau)
-        if tau.size != 1:
-            raise bad("tau", f"shape {tau.shape}", "one number", "call weights once per time")
-        gains, _ = self._filter(self._reached, tau.reshape(1))
+    def weights(self, times: Any, *, training: Training = Flow()) -> Float[Array, "d p"]:  # noqa: B008 (frozen)
+        """A of shape (d, p) at one time (Bonnaire et al. 2025, Eq 53)."""
+        counts = self._times(times, training)
+        if counts.size != 1:
+            raise bad("times", f"shape {counts.shape}", "one number", "call weights once per time")
+        gains, _ = training.filter(self._reached, counts.reshape(1), self._rate)
         scale = -np.sqrt(self.instance.p / self.instance.delta)
         return scale * ((gains * self.modes.overlap).T @ self.modes.vectors().T)
 
-    def mode_contributions(self, tau: Any, groups: Int[Array, " p"] | None = None) -> ModeContributions:
-        r"""Which eigenvalues lower the training loss, and which raise the test loss, at each tau.
+    def mode_contributions(
+        self, times: Any, groups: Int[Array, " p"] | None = None, *, training: Training = Flow()  # noqa: B008 (frozen)
+    ) -> ModeContributions:  # fmt: skip
+        r"""Which eigenvalues lower the training loss, and which raise the test loss, at each time.
 
         Args:
-            tau: training times >= 0.
+            times: as for `loss_curves`.
             groups: a label 0, 1, ... per eigenvalue, e.g. `np.searchsorted(gaps, flow.eigenvalues)` for bulks; without
                 it one row per mode is returned.
+            training: as for `loss_curves`.
 
         Returns:
             ModeContributions; its columns sum to L_train - 1 and L_test - 1.
 
         Raises:
-            InputError: tau negative or NaN; groups not p integers >= 0.
+            InputError: as for `loss_curves`; groups not p integers >= 0.
         """
-        tau = _times(tau)
+        counts = self._times(times, training)
         p, d = self.eigenvalues.size, self.instance.d
         labels = np.arange(p) if groups is None else _labels(groups, p)
         count = int(labels.max()) + 1
         reached = labels[p - self.modes.reached.size :]
-        train, test = np.zeros((count, tau.size)), np.zeros((count, tau.size))
-        for block, gains, residuals in self._blocks(tau.ravel(), self._filter):
+        train, test = np.zeros((count, counts.size)), np.zeros((count, counts.size))
+        for block, gains, residuals in self._blocks(counts.ravel(), training):
             fitted = gains * (1.0 + residuals + self.instance.ridge * gains)
             np.add.at(train[:, block], reached, -(self._weight * fitted.T).T / d)
             rows = gains * (self.modes.coupled(gains) - 2.0 * self._cross[:, None]) / d
             np.add.at(test[:, block], reached, rows)
-        return ModeContributions(tau, train.reshape(count, *tau.shape), test.reshape(count, *tau.shape))
+        shape = (count, *counts.shape)
+        return ModeContributions(training.tau(counts), train.reshape(shape), test.reshape(shape))
 
-    def gradient_descent(self, steps: Any, step_size: float) -> LossCurves:
-        """Losses after k steps of gradient descent, exactly; see `optimizers.descent_filter`.
-
-        `step_size` is eta/d^2, the training time of one step, as in `rf.descent_curves`; tau = k step_size.
-        """
-        return self.momentum(steps, step_size, 0.0)
-
-    def momentum(self, steps: Any, step_size: float, beta: float) -> LossCurves:
-        """Losses after k heavy-ball steps, exactly; tau = k step_size/(1 - beta); see `optimizers.momentum_filter`."""
-        steps = optimizers.step_counts(steps)
-        rate = optimizers.rate(self.instance, step_size, beta, self.eigenvalues[-1])
-        tau = steps * step_size / (1.0 - beta)
-        return self._curves(tau, steps.ravel(), optimizers.momentum_filter(rate, beta))
+    def with_ridge(self, ridge: float) -> GradientFlow:
+        """The same network trained with another ridge: U is not diagonalised again."""
+        twin = copy.copy(self)
+        twin.instance = replace(self.instance, ridge=ridge_in_range(ridge))
+        return twin
 
     @cached_property
     def _weight(self) -> Array:
@@ -150,45 +155,25 @@ class GradientFlow:
     def _cross(self) -> Array:
         return np.einsum("rd,rd->r", self.modes.overlap, self.modes.overlap_test)
 
-    def _filter(self, lam: Array, tau: Array) -> tuple[Array, Array]:
-        rate = 2.0 * self.instance.delta / self.instance.psi_p
-        return flow_filter(lam, rate * tau)
+    @property
+    def _rate(self) -> float:
+        return 2.0 * self.instance.delta / self.instance.psi_p
 
-    def _blocks(self, times: Array, gain_filter: Filter) -> Iterator[tuple[slice, Array, Array]]:
+    def _times(self, times: Any, training: Training) -> Array:
+        """Times of a protocol that trains every mode by itself, and stably."""
+        if not training.modes_alone:
+            raise bad("training", training, "Flow, or Descent without fresh_noise or batch",
+                      "ask the instance, which iterates: instance.loss_curves(steps, training=...)")  # fmt: skip
+        if isinstance(training, Descent):
+            training.check_stable(float(self.eigenvalues[-1]), self._rate)
+        return training.times(times)
+
+    def _blocks(self, times: Array, training: Training) -> Iterator[tuple[slice, Array, Array]]:
         """Gains and residuals for blocks of times, so that modes x times is never stored whole."""
         width = max(128, self.modes.reached.size // 8)
         for start in range(0, times.size, width):
             block = slice(start, start + width)
-            yield block, *gain_filter(self._reached, times[block])
-
-    def _curves(self, tau: Array, times: Array, gain_filter: Filter) -> LossCurves:
-        d = self.instance.d
-        train, test = np.full(times.size, self.instance.energy), np.ones(times.size)
-        for block, gains, residuals in self._blocks(times, gain_filter):
-            fitted = 1.0 + residuals + self.instance.ridge * gains
-            train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
-            test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
-        score_error = (test - self.instance.loss_floor) / self.instance.delta
-        return LossCurves(tau, *(x.reshape(tau.shape) for x in (train, test, score_error)))
-
-
-def flow_filter(lam: Float[Array, " r"], c: Float[Array, " m"]) -> tuple[Float[Array, "r m"], Float[Array, "r m"]]:
-    """Gains (1 - e^{-c lam})/lam and residuals e^{-c lam}; at lam = 0 the gain is c; c may be inf where lam > 0."""
-    null = (lam == 0)[:, None]
-    with np.errstate(invalid="ignore"):
-        exponent = np.where(null, 0.0, lam[:, None] * c)
-    # A null mode has no overlap with V: its gain multiplies 0 and must be finite.
-    limit = np.broadcast_to(np.where(np.isfinite(c), c, 0.0), exponent.shape)
-    gains = np.divide(-np.expm1(-exponent), lam[:, None], out=limit.copy(), where=~null)
-    return gains, np.exp(-exponent)
-
-
-def _times(tau: Any) -> Array:
-    array = reals("tau", tau, "training times >= 0")
-    wrong = ~(array >= 0)
-    if np.any(wrong):
-        raise bad("tau", float(array[wrong][0]), "training times >= 0", "0 and inf are allowed")
-    return array
+            yield block, *training.filter(self._reached, times[block], self._rate)
 
 
 def _labels(groups: Any, p: int) -> Array:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from rfscore.finite.flow import GradientFlow
+from rfscore.finite.iterate import Seed, iterated
 from rfscore.finite.modes import DenseModes, Modes
-
-if TYPE_CHECKING:
-    from rfscore.finite.flow import GradientFlow
+from rfscore.model.training import Flow, Training
+from rfscore.results import LossCurves
 
 
 @runtime_checkable
@@ -56,6 +57,24 @@ class Instance(abc.ABC):
     energy: float = field(default=1.0, kw_only=True)
     samples: Samples | None = field(default=None, kw_only=True)
 
+    if TYPE_CHECKING:  # fields or cached properties of each kind of instance
+
+        @property
+        def U(self) -> Float[np.ndarray, "p p"]:
+            """See above."""
+
+        @property
+        def V(self) -> Float[np.ndarray, "p d"]:
+            """See above."""
+
+        @property
+        def U_test(self) -> Float[np.ndarray, "p p"]:
+            """See above."""
+
+        @property
+        def V_test(self) -> Float[np.ndarray, "p d"]:
+            """See above."""
+
     @property
     def p(self) -> int:
         """Number of features."""
@@ -98,12 +117,39 @@ class Instance(abc.ABC):
             >>> import rfscore as rf
             >>> problem = rf.ScoreProblem(psi_n=2.0, psi_p=4.0, t=0.1)
             >>> flow = rf.finite.draw(problem, d=20, seed=0).gradient_flow()
-            >>> print(flow.losses([0.0]).train)
+            >>> print(flow.loss_curves([0.0]).train)
             [1.]
         """
-        from rfscore.finite.flow import GradientFlow
-
         return GradientFlow(self)
+
+    def loss_curves(self, times: Any, *, training: Training = Flow(), seed: Seed = 0) -> LossCurves:  # noqa: B008 (frozen)
+        r"""Training loss, test loss and score error of this network under any protocol; the call of `rf.loss_curves`.
+
+        Flow and plain descent are exact at every time, from the eigenvectors of U: to ask again, keep
+        `gradient_flow()`. Adam, and descent with new noises or batches, are iterated.
+
+        Args:
+            times: training times of the flow, or whole numbers of steps; any shape.
+            training: Flow, Descent or Adam.
+            seed: of the noises and batches that steps see.
+
+        Returns:
+            LossCurves at `training.tau(times)`.
+
+        Raises:
+            InputError: a parameter outside its range; gradient noise for an instance with frozen noises.
+            SolveError: an iterated run diverged.
+
+        Example:
+            >>> import rfscore as rf
+            >>> inst = rf.finite.draw(rf.ScoreProblem(psi_n=2.0, psi_p=4.0, t=0.1), d=20, seed=0)
+            >>> curves = inst.loss_curves([0, 200], training=rf.Descent(1.0, fresh_noise=True))
+            >>> bool(curves.train[1] < curves.train[0])
+            True
+        """
+        if training.modes_alone:
+            return self.gradient_flow().loss_curves(times, training=training)
+        return iterated(self, times, training, seed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

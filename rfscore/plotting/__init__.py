@@ -11,5 +11,5 @@ from rfscore.plotting.spectra import ranks as ranks
 from rfscore.plotting.style import Points as Points
 from rfscore.plotting.style import panels as panels
 from rfscore.plotting.style import paper as paper
-from rfscore.plotting.times import exponents as exponents
-from rfscore.plotting.times import times as times
+from rfscore.plotting.timescales import exponents as exponents
+from rfscore.plotting.timescales import times as times

@@ -105,7 +105,7 @@ def compare(plan: Plan, data: ImageData, chosen: _Sizes, progress: Progress) -> 
         i, k = key
         images = on_images(i, k)
         gaussian = rfscore.finite.draw(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
-        pair = [flow.losses(tau) for flow in (images, gaussian)]
+        pair = [flow.loss_curves(tau) for flow in (images, gaussian)]
         lam = (images.eigenvalues, gaussian.eigenvalues) if k == 0 else (np.empty(0), np.empty(0))
         return *(y for c in pair for y in (c.train, c.test)), *lam
 

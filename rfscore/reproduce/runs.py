@@ -114,7 +114,7 @@ def _finite(
 
     def one(k: int) -> tuple[Array, ...]:
         flow = rfscore.finite.draw(problem, d, seed_of(plan.seed, *key, k)).gradient_flow()
-        curves = flow.losses(tau)
+        curves = flow.loss_curves(tau)
         # Labels of the bulks; the atom's modes are below the first cut, with the lowest bulk.
         parts = flow.mode_contributions(tau, np.searchsorted(cut, flow.eigenvalues))
         return curves.train, curves.test, curves.score_error, parts.train, parts.test

@@ -27,8 +27,8 @@ def evaluate(point: Point, tau: Sequence[float]) -> Outcome:
     rate = 2.0 * instance.delta / instance.p * instance.d  # c = rate tau; p/d is the psi_p that was drawn
     low, high = 1e-2 / (rate * positive[-1]), 40.0 / (rate * positive[0])
     grid = np.geomspace(low, high, 2 + int(_PER_DECADE * np.log10(high / low)))
-    curves = flow.losses(np.append(grid, np.inf))
-    wanted = flow.losses(np.asarray(tau))
+    curves = flow.loss_curves(np.append(grid, np.inf))
+    wanted = flow.loss_curves(np.asarray(tau))
     best = observables.tau_opt(curves.tau, curves.test)
     half = observables.tau_half(curves.tau, curves.train, curves.test)
     to_the_end = best.status == "censored" and best.interval[1] == np.inf

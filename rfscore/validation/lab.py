@@ -74,7 +74,7 @@ class Lab:
 
         def work() -> Draw:
             flow = rfscore.finite.draw(problem, d, self.rng(d, index), features).gradient_flow()
-            curves = flow.losses(TAU)
+            curves = flow.loss_curves(TAU)
             return Draw(np.sort(flow.eigenvalues), curves.train, curves.test, curves.score_error)
 
         return self.once(("draw", repr(problem), d, index, features), work)

@@ -32,7 +32,7 @@ def deviations(name: str, features: str, few: int = 1) -> dict[int, np.ndarray]:
     for d, seeds in SIZES.items():
         rows = []
         for seed in range(seeds // few):
-            run = rf.finite.draw(problem, d=d, seed=1000 * d + seed, features=features).gradient_flow().losses(TAU)
+            run = rf.finite.draw(problem, d=d, seed=1000 * d + seed, features=features).gradient_flow().loss_curves(TAU)
             rows.append(np.concatenate([(run.train - cur.train) / scale, (run.test - cur.test) / scale]))
         found[d] = np.array(rows)
     return found

@@ -37,7 +37,7 @@ def drawn(name: str, features: str) -> dict[int, list[tuple[np.ndarray, np.ndarr
     for d, seeds in SIZES[features].items():
         for seed in range(seeds):
             flow = rf.finite.draw(CASES[name], d=d, seed=1000 * d + seed, features=features).gradient_flow()
-            losses = flow.losses(TAU)
+            losses = flow.loss_curves(TAU)
             found.setdefault(d, []).append((losses.train, losses.test, np.sort(flow.eigenvalues)))
     return found
 

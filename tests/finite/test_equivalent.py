@@ -22,7 +22,7 @@ def test_shortcut_equals_the_dense_route(t: float) -> None:
     matrices = (inst.U, inst.V, inst.U_test, inst.V_test)
     plain = rf.finite.ExactInstance(inst.weights, inst.n, t, inst.loss_floor, 0.0, *matrices)
     flows = [x.gradient_flow() for x in (inst, dense, plain)]
-    curves = [flow.losses(TAU) for flow in flows]
+    curves = [flow.loss_curves(TAU) for flow in flows]
     scale = np.max(np.abs(curves[0].test))
     for other, flow in zip(curves[1:], flows[1:], strict=True):
         assert np.max(np.abs(flows[0].eigenvalues - flow.eigenvalues)) < 1e-12
@@ -72,7 +72,7 @@ def test_the_distance_to_the_exact_features_falls_like_one_over_d() -> None:
     for d, seeds in ((15, 100), (60, 30)):
         values = []
         for seed in range(seeds):
-            pair = [rf.finite.draw(problem, d=d, seed=seed, features=f).gradient_flow().losses(np.inf).test
+            pair = [rf.finite.draw(problem, d=d, seed=seed, features=f).gradient_flow().loss_curves(np.inf).test
                     for f in ("exact", "gaussian-equivalent")]  # fmt: skip
             values.append(pair[1] - pair[0])
         gaps.append(np.mean(values))

@@ -97,7 +97,7 @@ def test_held_out_averages_equal_brute_force_over_the_held_out_points() -> None:
     u, v = twins.feature_matrices(np.tanh, W, held_out, 0.2)
     assert np.max(np.abs(inst.U_test - u)) < 1e-13
     assert np.max(np.abs(inst.V_test - v)) < 1e-13
-    assert np.all(np.isnan(inst.gradient_flow().losses([0.0, 1.0]).score_error))
+    assert np.all(np.isnan(inst.gradient_flow().loss_curves([0.0, 1.0]).score_error))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "erf"])

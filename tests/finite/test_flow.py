@@ -20,7 +20,7 @@ def instance(request: pytest.FixtureRequest) -> rf.finite.Instance:
 
 
 def test_losses_start_at_one_and_the_training_loss_never_rises(instance: rf.finite.Instance) -> None:
-    curves = instance.gradient_flow().losses(TAU)
+    curves = instance.gradient_flow().loss_curves(TAU)
     assert curves.train[0] == 1.0 and curves.test[0] == 1.0
     assert np.all(np.diff(curves.train) < 1e-14)
     assert curves.train[-1] >= 0
@@ -29,7 +29,7 @@ def test_losses_start_at_one_and_the_training_loss_never_rises(instance: rf.fini
 def test_losses_equal_the_quadratic_form_of_the_weights(instance: rf.finite.Instance) -> None:
     flow = instance.gradient_flow()
     for tau in (0.5, 30.0, np.inf):
-        a, curves = flow.weights(tau), flow.losses(tau)
+        a, curves = flow.weights(tau), flow.loss_curves(tau)
         assert a.shape == (instance.d, instance.p)
         # The inverse of U at tau = inf amplifies roundoff by its condition number, about 1e4 here.
         assert abs(twins.quadratic_loss(a, instance.U, instance.V, 0.1) - curves.train) < 1e-11
@@ -42,28 +42,28 @@ def test_weights_equal_an_ode_solvers() -> None:
     for tau in (0.3, 20.0):
         expected = twins.flow_weights(inst.U, inst.V, 0.2, tau)
         assert np.max(np.abs(flow.weights(tau) - expected)) < 1e-9
-        assert abs(flow.losses(tau).test - twins.quadratic_loss(expected, inst.U_test, inst.V_test, 0.2)) < 1e-9
+        assert abs(flow.loss_curves(tau).test - twins.quadratic_loss(expected, inst.U_test, inst.V_test, 0.2)) < 1e-9
 
 
 def test_infinite_time_is_least_squares(instance: rf.finite.Instance) -> None:
     expected = 1 - np.trace(instance.V.T @ np.linalg.solve(instance.U, instance.V)) / instance.d
-    assert abs(instance.gradient_flow().losses(np.inf).train - expected) < 1e-11
+    assert abs(instance.gradient_flow().loss_curves(np.inf).train - expected) < 1e-11
 
 
 def test_few_times_and_many_times_take_routes_that_agree(instance: rf.finite.Instance) -> None:
     many, few = instance.gradient_flow(), instance.gradient_flow()
-    curves = many.losses(TAU)
+    curves = many.loss_curves(TAU)
     assert "half_coupling" in vars(many.modes)
-    one = few.losses(TAU[30])
+    one = few.loss_curves(TAU[30])
     assert abs(one.test - curves.test[30]) < 1e-12
 
 
 def test_the_direct_route_is_taken_for_one_time_of_a_wide_instance() -> None:
     inst = rf.finite.draw(rf.ScoreProblem(2.0, 30.0, 0.1), d=6, seed=0)
     few, many = inst.gradient_flow(), inst.gradient_flow()
-    single = few.losses(50.0)
+    single = few.loss_curves(50.0)
     assert "half_coupling" not in vars(few.modes)
-    assert abs(single.test - many.losses(np.full(100, 50.0)).test[0]) < 1e-12
+    assert abs(single.test - many.loss_curves(np.full(100, 50.0)).test[0]) < 1e-12
     assert "half_coupling" in vars(many.modes)
 
 
@@ -78,12 +78,12 @@ def test_score_error_is_the_sampled_distance_to_the_true_score() -> None:
         score = np.tanh(x @ W.T / np.sqrt(12)) @ flow.weights(tau).T / np.sqrt(36)
         sampled = np.sum((score + x / sigma_t) ** 2, axis=1) / 12
         standard_error = sampled.std() / np.sqrt(sampled.size)
-        assert abs(flow.losses(tau).score_error - sampled.mean()) < 4 * standard_error
+        assert abs(flow.loss_curves(tau).score_error - sampled.mean()) < 4 * standard_error
 
 
 def test_contributions_of_modes_sum_to_the_losses(instance: rf.finite.Instance) -> None:
     flow = instance.gradient_flow()
-    curves, parts = flow.losses(TAU), flow.mode_contributions(TAU)
+    curves, parts = flow.loss_curves(TAU), flow.mode_contributions(TAU)
     assert parts.train.shape == parts.test.shape == (instance.p, TAU.size)
     assert np.max(np.abs(parts.train.sum(axis=0) + 1 - curves.train)) < 1e-12
     assert np.max(np.abs(parts.test.sum(axis=0) + 1 - curves.test)) < 1e-11
@@ -106,8 +106,8 @@ def test_the_split_is_even_between_the_two_modes_of_a_pair() -> None:
 
 def test_shapes_of_tau_are_kept_and_scalars_stay_scalars() -> None:
     flow = rf.finite.draw(rf.ScoreProblem(2.0, 2.0, 0.2), d=5, seed=2).gradient_flow()
-    assert flow.losses(1.0).test.shape == ()
-    assert flow.losses(np.ones((2, 3))).test.shape == (2, 3)
+    assert flow.loss_curves(1.0).test.shape == ()
+    assert flow.loss_curves(np.ones((2, 3))).test.shape == (2, 3)
     assert flow.mode_contributions(np.ones((2, 3))).test.shape == (10, 2, 3)
 
 
@@ -124,7 +124,7 @@ def test_rank_deficient_u_gives_the_same_losses_as_its_pseudo_inverse(case: str)
         W[4] = 0.0
     inst = rf.finite.from_arrays(weights=W, data=X, t=0.2, activation=activation, covariance=np.eye(6))
     flow = inst.gradient_flow()
-    curves = flow.losses(np.array([0.0, 1.0, 1e6, 1e300, np.inf]))
+    curves = flow.loss_curves(np.array([0.0, 1.0, 1e6, 1e300, np.inf]))
     assert np.sum(flow.eigenvalues < 1e-12) >= 1
     a = -np.sqrt(18 / inst.delta) * inst.V.T @ np.linalg.pinv(inst.U, rcond=1e-12, hermitian=True)
     assert abs(curves.train[-1] - twins.quadratic_loss(a, inst.U, inst.V, 0.2)) < 1e-10

@@ -38,7 +38,7 @@ def test_training_loss_is_the_loss_on_the_very_noises_that_were_drawn(m: int, p:
     noise = np.random.default_rng(7).standard_normal((9 * m, 6))
     flow = inst.gradient_flow()
     for tau in (0.0, 3.0, 1e3, np.inf):
-        a, cur = flow.weights(tau), flow.losses(tau)
+        a, cur = flow.weights(tau), flow.loss_curves(tau)
         assert cur.train == pytest.approx(sampled_loss(inst, a, X, noise), abs=1e-11)
         assert cur.test == pytest.approx(twins.quadratic_loss(a, inst.U_test, inst.V_test, 0.2), abs=1e-11)
 
@@ -48,12 +48,12 @@ def test_tall_features_and_the_dense_matrix_give_the_same_losses(instance: rf.fi
     one, two = instance.gradient_flow(), dense.gradient_flow()
     assert np.allclose(one.eigenvalues, two.eigenvalues, atol=1e-13)
     for name in ("train", "test"):
-        a, b = getattr(one.losses(TAU), name), getattr(two.losses(TAU), name)
+        a, b = getattr(one.loss_curves(TAU), name), getattr(two.loss_curves(TAU), name)
         assert np.allclose(a, b, rtol=1e-9, atol=1e-10), name
     assert np.allclose(one.weights(50.0), two.weights(50.0), atol=1e-9)
     parts = one.mode_contributions(TAU)
-    assert np.allclose(parts.train.sum(0) + instance.energy, one.losses(TAU).train, atol=1e-11)
-    assert np.allclose(parts.test.sum(0) + 1.0, one.losses(TAU).test, rtol=1e-10)
+    assert np.allclose(parts.train.sum(0) + instance.energy, one.loss_curves(TAU).train, atol=1e-11)
+    assert np.allclose(parts.test.sum(0) + 1.0, one.loss_curves(TAU).test, rtol=1e-10)
 
 
 def test_population_terms_are_those_of_averaged_noise(instance: rf.finite.FrozenInstance) -> None:
@@ -65,7 +65,7 @@ def test_population_terms_are_those_of_averaged_noise(instance: rf.finite.Frozen
 
 def test_more_features_than_noised_copies_interpolate_without_ridge() -> None:
     inst = rf.finite.draw(rf.ScoreProblem(1.0, 4.0, 0.1, noise_draws=2), d=20, seed=0)
-    cur, flow = inst.gradient_flow().losses(TAU), inst.gradient_flow()
+    cur, flow = inst.gradient_flow().loss_curves(TAU), inst.gradient_flow()
     assert abs(cur.train[-1]) < 1e-9 and cur.train[0] == inst.energy and inst.energy != 1.0
     assert np.sum(flow.eigenvalues == 0.0) == inst.p - inst.n * 2
     assert flow.modes.vectors().shape == (inst.p, inst.n * 2)
@@ -107,11 +107,11 @@ def test_ridge_is_weight_decay_of_the_flow_and_of_the_optimisers() -> None:
     assert np.allclose(inst.gradient_flow().eigenvalues, plain.gradient_flow().eigenvalues + 0.05)
     late = inst.gradient_flow()
     step = 0.05 / (2 * inst.delta * late.eigenvalues[-1] / 3)
-    end = late.gradient_descent(10**7, step)
-    assert end.train == pytest.approx(late.losses(np.inf).train, abs=1e-10)
-    adam = rf.finite.adam(inst, 6000, 2e-3, record=[6000])
-    assert adam.train[0] == pytest.approx(float(late.losses(np.inf).train), abs=2e-3)
-    assert late.losses(np.inf).train > plain.gradient_flow().losses(np.inf).train + 1e-3
+    end = late.loss_curves(10**7, training=rf.Descent(step))
+    assert end.train == pytest.approx(late.loss_curves(np.inf).train, abs=1e-10)
+    adam = inst.loss_curves([6000], training=rf.Adam(2e-3 / inst.d**2))
+    assert adam.train[0] == pytest.approx(float(late.loss_curves(np.inf).train), abs=2e-3)
+    assert late.loss_curves(np.inf).train > plain.gradient_flow().loss_curves(np.inf).train + 1e-3
 
 
 @pytest.mark.parametrize("draws", [0, 1.5, -2])

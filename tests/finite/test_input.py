@@ -74,22 +74,23 @@ def test_a_draw_inside_a_transformation_is_refused() -> None:
 
 
 CALLS = {
-    "tau negative": (lambda f: f.losses([1.0, -1.0]), "tau = -1"),
-    "tau NaN": (lambda f: f.losses(np.nan), "tau = nan"),
-    "tau text": (lambda f: f.losses("soon"), "tau"),
-    "weights at two times": (lambda f: f.weights([1.0, 2.0]), "tau"),
+    "tau negative": (lambda f: f.loss_curves([1.0, -1.0]), "tau = -1"),
+    "tau NaN": (lambda f: f.loss_curves(np.nan), "tau = nan"),
+    "tau text": (lambda f: f.loss_curves("soon"), "tau"),
+    "weights at two times": (lambda f: f.weights([1.0, 2.0]), "times"),
     "contributions at negative tau": (lambda f: f.mode_contributions(-1.0), "tau"),
     "groups of wrong length": (lambda f: f.mode_contributions(1.0, [0, 1]), "groups"),
     "groups fractional": (lambda f: f.mode_contributions(1.0, np.full(12, 0.5)), "groups"),
-    "steps negative": (lambda f: f.gradient_descent(-1, 1.0), "steps"),
-    "steps fractional": (lambda f: f.gradient_descent(1.5, 1.0), "steps"),
-    "step size zero": (lambda f: f.gradient_descent(1, 0.0), "step_size"),
-    "step size NaN": (lambda f: f.gradient_descent(1, np.nan), "step_size"),
-    "beta one": (lambda f: f.momentum(1, 1.0, 1.0), "beta"),
-    "Adam steps zero": (lambda f: rf.finite.adam(f.instance, 0, 0.1), "steps"),
-    "Adam rate negative": (lambda f: rf.finite.adam(f.instance, 5, -0.1), "learning_rate"),
-    "Adam beta one": (lambda f: rf.finite.adam(f.instance, 5, 0.1, (0.9, 1.0)), "betas"),
-    "Adam record beyond the end": (lambda f: rf.finite.adam(f.instance, 5, 0.1, record=[6]), "record"),
+    "steps negative": (lambda f: f.loss_curves(-1, training=rf.Descent(0.1)), "steps"),
+    "steps fractional": (lambda f: f.loss_curves(1.5, training=rf.Descent(0.1)), "steps"),
+    "step size zero": (lambda f: rf.Descent(0.0), "step_size"),
+    "step size NaN": (lambda f: rf.Descent(np.nan), "step_size"),
+    "momentum one": (lambda f: rf.Descent(1.0, 1.0), "momentum"),
+    "Adam steps half": (lambda f: f.instance.loss_curves(0.5, training=rf.Adam(0.1)), "steps"),
+    "Adam step negative": (lambda f: rf.Adam(-0.1), "step_size"),
+    "Adam beta one": (lambda f: rf.Adam(0.1, (0.9, 1.0)), "betas"),
+    "one beta": (lambda f: rf.Adam(0.1, 0.9), "betas"),
+    "Adam by modes": (lambda f: f.loss_curves(1, training=rf.Adam(0.1)), "ask the instance"),
 }
 
 

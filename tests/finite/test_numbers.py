@@ -20,7 +20,7 @@ def test_draws_approach_the_theory_with_a_bias_of_order_one_over_d() -> None:
     problem = rf.ScoreProblem(psi_n=2.0, psi_p=8.0, t=0.1)
     bias, spread = {}, {}
     for d, seeds in ((25, 24), (50, 12), (100, 6)):
-        curves = [rf.finite.draw(problem, d=d, seed=seed).gradient_flow().losses(TAU) for seed in range(seeds)]
+        curves = [rf.finite.draw(problem, d=d, seed=seed).gradient_flow().loss_curves(TAU) for seed in range(seeds)]
         rows = np.array([np.concatenate([c.train - TRAIN, c.test - TEST]) for c in curves])
         bias[d], spread[d] = rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(seeds)
     # One constant c per number, bias = c/d, fitted on the two small sizes, predicts the large one.
@@ -35,14 +35,14 @@ def test_draws_approach_the_theory_with_a_bias_of_order_one_over_d() -> None:
 @pytest.mark.parametrize(("psi_n", "psi_p", "d"), [(8.0, 30.0, 40), (30.0, 4.0, 100)])
 def test_peak_memory_is_at_most_eight_matrices(psi_n: float, psi_p: float, d: int) -> None:
     problem = rf.ScoreProblem(psi_n, psi_p, t=0.1)
-    rf.finite.draw(problem, d=5, seed=0).gradient_flow().losses(TAU)  # caches and imports
+    rf.finite.draw(problem, d=5, seed=0).gradient_flow().loss_curves(TAU)  # caches and imports
     tracemalloc.start()
     try:
         inst = rf.finite.draw(problem, d=d, seed=0)
         built = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         flow = inst.gradient_flow()
-        flow.losses(np.geomspace(1e-2, 1e8, 100))
+        flow.loss_curves(np.geomspace(1e-2, 1e8, 100))
         trained = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from rfscore.finite.iterate import iterated
 
 WIDE, TALL = rf.ScoreProblem(2.0, 4.0, 0.1), rf.ScoreProblem(3.0, 2.0, 0.1, ridge=0.01)
 FEATURES = ("exact", "gaussian-equivalent")
@@ -32,8 +33,8 @@ def test_all_samples_with_averaged_noise_is_heavy_ball(features: str) -> None:
     instance = rf.finite.draw(TALL, d=10, seed=1, features=features)
     flow, record = instance.gradient_flow(), [0, 1, 2, 7, 20]
     step = 1.2 / (2.0 * instance.delta / instance.psi_p * flow.eigenvalues[-1])
-    run = rf.finite.stochastic_descent(instance, 20, step, momentum=0.4, fresh_noise=False, record=record)
-    exact = flow.momentum(record, step, 0.4)
+    run = iterated(instance, record, rf.Descent(step, momentum=0.4))
+    exact = flow.loss_curves(record, training=rf.Descent(step, momentum=0.4))
     for name in ("tau", "test", "score_error"):
         assert np.allclose(getattr(run, name), getattr(exact, name), atol=1e-11), name
     assert np.allclose(run.train, exact.train, atol=1e-11)
@@ -49,14 +50,15 @@ def test_noises_are_not_the_weights_though_the_seeds_are_equal() -> None:
             return seen[-1]
 
     object.__setattr__(spied := rf.finite.draw(WIDE, d=20, seed=0), "samples", Spy())
-    rf.finite.stochastic_descent(spied, 1, 0.25, seed=0)
+    spied.loss_curves([1], training=rf.Descent(0.25, fresh_noise=True), seed=0)
     first = seen[0][1].T
     assert abs(np.corrcoef(first.ravel(), instance.weights[: len(first)].ravel())[0, 1]) < 0.2
 
 
 def test_one_seed_is_one_run_and_another_is_another() -> None:
     instance = rf.finite.draw(WIDE, d=12, seed=0)
-    one, same, other = (rf.finite.stochastic_descent(instance, 5, 1.0, batch=0.5, seed=s).test for s in (1, 1, 2))
+    training = rf.Descent(1.0, fresh_noise=True, batch=0.5)
+    one, same, other = (instance.loss_curves([1, 5], training=training, seed=s).test for s in (1, 1, 2))
     assert np.array_equal(one, same) and not np.allclose(one, other)
 
 
@@ -65,24 +67,27 @@ def test_divergence_is_an_error_that_names_the_limit() -> None:
     top = instance.gradient_flow().eigenvalues[-1]
     step = 0.99 * instance.psi_p / (instance.delta * top)
     with pytest.raises(rf.SolveError, match=r"diverged before step .*largest_step"), np.errstate(all="ignore"):
-        rf.finite.stochastic_descent(instance, 20_000, step, batch=0.1)
+        instance.loss_curves([20_000], training=rf.Descent(step, fresh_noise=True, batch=0.1))
 
 
 def test_frozen_noises_have_no_others() -> None:
     instance = rf.finite.draw(rf.ScoreProblem(2.0, 3.0, 0.1, noise_draws=2), d=10, seed=0)
     with pytest.raises(rf.InputError, match="noise_draws = inf"):
-        rf.finite.stochastic_descent(instance, 5, 1.0)
+        instance.loss_curves([5], training=rf.Descent(1.0, fresh_noise=True))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"), ({"step_size": 0.0}, "step_size"),
+        ({"times": -1}, "steps"), ({"times": 2.5}, "steps"), ({"times": 2e9}, "at most"),
+        ({"step_size": 0.0}, "step_size"),
         ({"step_size": 1e9}, "diverges"), ({"batch": 0.0}, "batch"), ({"batch": 0.01}, "at least one"),
-        ({"batch": 1.5}, "batch"), ({"momentum": 1.0}, "momentum|beta"), ({"record": [9]}, "record"),
+        ({"batch": 1.5}, "batch"), ({"momentum": 1.0}, "momentum"), ({"step_size": "1"}, "step_size"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(changes: dict, message: str) -> None:
     instance = rf.finite.draw(WIDE, d=12, seed=0)
     with pytest.raises(rf.InputError, match=message):
-        rf.finite.stochastic_descent(instance, **{"steps": 5, "step_size": 0.01, **changes})
+        given = {"times": 5, "step_size": 0.01, "fresh_noise": True, **changes}
+        times = given.pop("times")
+        instance.loss_curves(times, training=rf.Descent(**given))

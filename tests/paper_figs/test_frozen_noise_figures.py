@@ -32,19 +32,19 @@ def test_a_ridge_put_on_a_flow_is_the_network_trained_with_it():
     flow = rf.finite.draw(problem, 12, stream()).gradient_flow()
     with_one = rf.finite.draw(optima.with_ridge(problem, 0.3), 12, stream()).gradient_flow()
     tau = [1.0, 1e3, np.inf]
-    np.testing.assert_allclose(optima.ridged_flow(flow, 0.3).losses(tau).test, with_one.losses(tau).test, rtol=1e-12)
-    assert flow.losses(tau).test[-1] != pytest.approx(with_one.losses(tau).test[-1], rel=1e-2)
+    np.testing.assert_allclose(flow.with_ridge(0.3).loss_curves(tau).test, with_one.loss_curves(tau).test, rtol=1e-12)
+    assert flow.loss_curves(tau).test[-1] != pytest.approx(with_one.loss_curves(tau).test[-1], rel=1e-2)
 
 
 def test_the_optima_of_one_network_are_the_lowest_of_dense_scans():
     problem = rf.ScoreProblem(4.0, 4.0, 0.3, noise_draws=2)
     tau, stopped, ridge, ridged = optima.of_network(problem, 12, 0)
     flow = rf.finite.draw(problem, 12, finite.stream(problem, 12, 0)).gradient_flow()
-    scan = flow.losses(np.geomspace(1e-2, 1e3, 4001)).test
-    over = [optima.ridged_flow(flow, x).losses([np.inf]).test[0] for x in np.geomspace(1e-3, 1e2, 1001)]
+    scan = flow.loss_curves(np.geomspace(1e-2, 1e3, 4001)).test
+    over = [flow.with_ridge(x).loss_curves([np.inf]).test[0] for x in np.geomspace(1e-3, 1e2, 1001)]
     assert stopped == pytest.approx(scan.min(), abs=1e-6) and ridged == pytest.approx(min(over), abs=1e-6)
-    assert flow.losses([tau]).test[0] == stopped
-    assert optima.ridged_flow(flow, ridge).losses([np.inf]).test[0] == ridged
+    assert flow.loss_curves([tau]).test[0] == stopped
+    assert flow.with_ridge(ridge).loss_curves([np.inf]).test[0] == ridged
 
 
 def test_every_number_of_noises_has_its_own_colour_and_marker():

@@ -70,7 +70,7 @@ def test_the_data_set_holds_the_theory_and_the_runs(folder):
     problem = rf.ScoreProblem(case.psi_n[1], case.psi_p, case.t)
     expected = rf.loss_curves(problem, data.tau.values)
     np.testing.assert_allclose(data.theory_test.sel(psi_n=case.psi_n[1]), expected.test, rtol=1e-10)
-    one = rf.finite.draw(problem, case.d, runs.seed_of(0, 2, 1, case.d, 0)).gradient_flow().losses(data.tau.values)
+    one = rf.finite.draw(problem, case.d, runs.seed_of(0, 2, 1, case.d, 0)).gradient_flow().loss_curves(data.tau.values)
     np.testing.assert_allclose(data.finite_test.sel(psi_n=case.psi_n[1])[0], one.test, rtol=1e-9)
     split = data.sel(psi_n=case.split)
     np.testing.assert_allclose(data.finite_bulk_test.sum("bulk"), split.finite_test - 1, atol=1e-9)

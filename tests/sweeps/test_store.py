@@ -55,7 +55,7 @@ def test_every_value_is_that_of_the_point_it_is_named_after(done):
     _, data, _ = done
     flow = rf.finite.draw(rf.ScoreProblem(4.0, 6.0, 0.1), 12, 5).gradient_flow()
     here = data.sel(psi_n=4.0, seed=5)
-    np.testing.assert_allclose(here.test, flow.losses([10.0, 1e3]).test, rtol=1e-12)
+    np.testing.assert_allclose(here.test, flow.loss_curves([10.0, 1e3]).test, rtol=1e-12)
     assert not np.allclose(data.sel(psi_n=4.0, seed=4).test, here.test)
 
 

@@ -44,7 +44,7 @@ def test_runs_of_drawn_instances_follow_the_curve(problem: rf.ScoreProblem, beta
     cur, runs = rf.descent_curves(problem, STEPS, step, momentum=beta), []
     for seed in range(4):
         flow = rf.finite.draw(problem, d=48, seed=seed, features="gaussian-equivalent").gradient_flow()
-        runs.append(flow.momentum(STEPS, step, beta))
+        runs.append(flow.loss_curves(STEPS, training=rf.Descent(step, beta)))
     assert np.allclose(np.mean([run.train for run in runs], 0), cur.train, atol=0.015)
     assert np.allclose(np.mean([run.test for run in runs], 0), cur.test, rtol=0.03)
 
@@ -101,6 +101,7 @@ def test_momentum_that_no_contour_takes_is_refused_with_a_remedy() -> None:
 def test_step_size_is_one_unit_in_theory_and_in_a_drawn_instance() -> None:
     theory = rf.descent_curves(PLAIN, [10], 1.0)
     flow = rf.finite.draw(PLAIN, d=20, seed=0).gradient_flow()
-    for run in (flow.gradient_descent([10], 1.0), flow.momentum([10], 0.5, 0.5)):
+    for training in (rf.Descent(1.0), rf.Descent(0.5, 0.5)):
+        run = flow.loss_curves([10], training=training)
         assert run.tau == pytest.approx([10.0])
         assert run.train == pytest.approx(theory.train, abs=0.05)

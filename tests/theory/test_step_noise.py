@@ -49,7 +49,7 @@ def test_runs_with_new_noises_at_every_step_follow_the_curve(features: str) -> N
     cur, runs = noisy(PLAIN, RECORD, step, **how), []
     for seed in range(seeds):
         instance = rf.finite.draw(PLAIN, d=d, seed=seed, features=features)
-        run = rf.finite.stochastic_descent(instance, RECORD[-1], step, seed=seed, record=RECORD, **how)
+        run = instance.loss_curves(RECORD, training=rf.Descent(step, **how), seed=seed)
         assert np.allclose(run.tau, cur.tau)
         runs.append([run.train, run.test])
     error = abs(np.mean(runs, 0) - [cur.train, cur.test])
