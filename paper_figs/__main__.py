@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import paper_figs
 from paper_figs import look, readme
 from paper_figs.job import Job, NotRun
+from rfscore.cli import show
 
 
 def names() -> list[str]:
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(names())}")
     chosen = [n for n in names() if not options.figures or any(n.startswith(x) for x in options.figures)]
+    show.legible_streams()
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from rfscore.cli import sweeps
+from rfscore.cli import show, sweeps
 from rfscore.cli.claims import validate
 from rfscore.cli.commands import app
 
@@ -23,6 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
     from rfscore.errors import RfscoreError
 
     sys.path.append(str(Path.cwd()))  # where "module:function" is looked for last
+    show.legible_streams()
+    os.environ["MPLBACKEND"] = "agg"  # files alone are drawn; a notebook's backend need not exist here
+
     # Typer brings its own copy of click, or depends on click, by version; this is its base of usage errors in both.
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rfscore.cli import show
 from rfscore.cli.options import Overwrite, Seed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def validate(
     if as_json:
         from rfscore._plain import to_json
 
-        sys.stdout.write(to_json({"results": [r.plain() for r in results], "changes": changes}))
+        show.put_json(to_json({"results": [r.plain() for r in results], "changes": changes}))
     else:
         _summary(results, changes, folder)
     raise typer.Exit(1 if any(x.regression for x in changes) else 0)
@@ -91,7 +91,6 @@ def _run(claims: list[tuple[Paper, Claim]], lab: object) -> list[Result]:
 
 
 def _summary(results: list[Result], changes: list[Change], folder: Path | None) -> None:
-    from rfscore.cli import show
     from rfscore.validation.expectations import counts
 
     names = list(dict.fromkeys(r.paper.name for r in results))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfscore.cli import networks
+from rfscore.cli import networks, show
 from rfscore.cli.options import (
     Activation,
     Covariance,
@@ -101,7 +101,6 @@ def spectrum(
     import numpy as np
 
     import rfscore as rf
-    from rfscore.cli import show
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     spec, co = rf.spectrum(problem), rf.coefficients(problem)
@@ -140,7 +139,6 @@ def curves(
 ) -> None:  # fmt: skip
     """Training loss, test loss and score error at every training time tau, by theory; tau = 0 and infinity included."""
     import rfscore as rf
-    from rfscore.cli import show
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
@@ -176,7 +174,6 @@ def timescales(
 ) -> None:  # fmt: skip
     """tau_gen and tau_mem: predicted by the spectrum, psi_p/(Delta_t lambda_min), and read off the theory's curves."""
     import rfscore as rf
-    from rfscore.cli import show
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     scales = rf.timescales(problem)
@@ -250,7 +247,6 @@ def finite(
     """Draw one instance at dimension d, train it by exact gradient flow, and set it next to the theory."""
     import rfscore as rf
     import rfscore.finite as model
-    from rfscore.cli import show
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
@@ -299,8 +295,6 @@ def reproduce(
     overwrite: Overwrite = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The main job: theory and exact finite size, Gaussian data and real images, one folder with a readable page."""
-    import sys
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -321,6 +315,6 @@ def reproduce(
 
         page = run(plan, out, overwrite=overwrite, progress=report)
     if as_json:
-        sys.stdout.write((page.parent / "numbers.json").read_text(encoding="utf-8"))
+        show.put_json((page.parent / "numbers.json").read_text(encoding="utf-8"))
     else:
         print(f"report: {page}")

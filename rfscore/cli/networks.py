@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rfscore._machine import keep_compiled
+from rfscore.cli import show
 from rfscore.cli.options import Json, Seed
 
 app = typer.Typer(
@@ -105,13 +106,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """tau_gen, tau_mem and their scaling with n and W, collapse in tau/n, and the random-features theory beside it."""
-    from rfscore.cli import show
     from rfscore.networks import compare as comparing
     from rfscore.networks.report import compare_runs
 
     found = compare_runs(runs, out, quality=quality, threshold=threshold, prediction=prediction)
     if as_json:
-        sys.stdout.write((out / "comparison.json").read_text(encoding="utf-8"))
+        show.put_json((out / "comparison.json").read_text(encoding="utf-8"))
         return
     table = comparing.table(found)
     show.table("Networks compared", table.headers, table.rows)

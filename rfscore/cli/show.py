@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import sys
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +18,66 @@ if TYPE_CHECKING:
 DEFAULT_OUT = "rfscore-output"
 
 
+#: How characters are spelled where the output has none of them; Greek letters by their names, the rest without accents.
+_SPELLED = {"–": "-", "—": "-", "−": "-", "“": '"', "”": '"', "’": "'", "≥": ">=", "≤": "<=", "∞": "inf", "±": "+-",
+            "→": "->", "×": "x", "…": "..."}  # fmt: skip
+#: Wider than any table: off a terminal nothing is cut or wrapped.
+_WIDE = 100_000
+
+
+def _spell(letter: str) -> str:
+    if letter in _SPELLED:
+        return _SPELLED[letter]
+    words = unicodedata.name(letter, "").split()
+    if words[:1] == ["GREEK"]:
+        return words[3].lower() if len(words) > 3 else words[-1].lower()
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
+
+
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(map(_spell, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error("rfscore", _replacement)
+
+
+def legible_streams() -> None:
+    """Let stdout and stderr spell what their encoding does not have, instead of ending in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="rfscore")
+
+
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def put_json(text: str) -> None:
+    """JSON on stdout: the same data whatever the encoding of the output, by escapes where it lacks a character."""
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2) + "\n"
+    sys.stdout.write(text)
+
+
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on screen."""
+    """A table on screen; nothing of a cell is ever cut, and off a terminal no line is wrapped."""
     from rich.console import Console
     from rich.table import Table
 
+    def legible(text: str) -> str:
+        return text.encode(_encoding(), "rfscore").decode(_encoding())
+
     view = Table(header_style="bold")
     for i, header in enumerate(headers):
-        view.add_column(header, justify="left" if i == 0 else "right")
+        view.add_column(legible(header), justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        view.add_row(*row)
-    console = Console()
-    console.print(title, style="bold", highlight=False)
+        view.add_row(*map(legible, row))
+    # Names are no markup: "[1, 2]" and ":x:" stay as they are.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, emoji=False, highlight=False)
+    console.print(legible(title), style="bold")
     console.print(view)
 
 
@@ -50,7 +102,7 @@ def leave(
                 with plotting.paper():
                     run.figure(command, picture())
     if as_json:
-        sys.stdout.write(to_json(result))
+        put_json(to_json(result))
         return
     screen()
     if folder is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfscore.cli import show
 from rfscore.cli.options import Json
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _estimate(wanted: Sweep, out: Path | None, workers: int | None, as_json: boo
     count = cost.workers_that_fit(wanted, workers)
     found = cost.estimate(wanted, points, count)
     if as_json:
-        sys.stdout.write(to_json({"sweep": wanted.plain(), "workers": count, "estimate": found}))
+        show.put_json(to_json({"sweep": wanted.plain(), "workers": count, "estimate": found}))
         return
     print(f"{wanted.size} points, {found.points} to evaluate, on {count} workers; every point is valid")
     if not found.known:
@@ -197,7 +197,6 @@ def status(
 def _status(path: Path, as_json: bool) -> int:
     """Say how far a sweep is; returns how many points failed."""
     from rfscore._plain import to_json
-    from rfscore.cli import show
     from rfscore.sweeps.spec import describe
     from rfscore.sweeps.store import Store, statuses
 
@@ -214,8 +213,8 @@ def _status(path: Path, as_json: bool) -> int:
     at = {name: describe(point, wanted.axes) for point, name in zip(wanted.points(), names, strict=True)}
     damaged = [f"{d}: {at[d.key]}" if d.key in at else str(d) for d in damages]
     if as_json:
-        sys.stdout.write(to_json({"counts": counts, "failures": failures, "damaged": damaged, "core_seconds": seconds,
-                                  "drivers": store.others_at_work()}))  # fmt: skip
+        show.put_json(to_json({"counts": counts, "failures": failures, "damaged": damaged, "core_seconds": seconds,
+                               "drivers": store.others_at_work()}))  # fmt: skip
         return len(failures)
     shape = " x ".join(f"{len(v)} {name}" for name, v in wanted.axes.items())
     rows = [[name, str(count), f"{100 * count / wanted.size:.1f} %"] for name, count in counts.items()]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -54,8 +54,13 @@ class Points:
 
 @contextmanager
 def paper() -> Iterator[None]:
-    """The style, while pictures are made and saved; matplotlib's settings are as before afterwards."""
-    with rc_context(_STYLE):
+    """The style over matplotlib's defaults, while pictures are made and saved; afterwards the settings are as before.
+
+    A user's matplotlibrc changes nothing: equal numbers are equal files.
+    """
+    with rc_context():
+        rcdefaults()
+        rcParams.update(_STYLE)
         yield
 
 
