@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfscore._plain import to_json, to_plain
 from rfscore._provenance import git_state, machine, versions
+from rfscore._text import read_json
 from rfscore.errors import InputError, RfscoreError, bad
 
 if TYPE_CHECKING:
@@ -169,10 +170,10 @@ class RunFolder:
 
     def _earlier_manifest(self) -> dict[str, Any] | None:
         try:
-            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            manifest = read_json(self.path / MANIFEST, "manifest")
+        except InputError:
             return None
-        return manifest if isinstance(manifest, dict) and manifest.get("made_by") == "rfscore" else None
+        return manifest if manifest.get("made_by") == "rfscore" else None
 
     def _write_manifest(self, status: str, message: str = "") -> None:
         manifest = {
@@ -211,7 +212,7 @@ class RunFolder:
 
     def text(self, name: str, content: str) -> Path:
         """Write a text, Markdown or HTML file in UTF-8."""
-        return self.write(name, content.encode())
+        return self.write(name, content.encode(errors="backslashreplace"))  # of names that are not UTF-8
 
     def json(self, name: str, value: Any) -> Path:
         """Write a result, dict or array as strict JSON."""

@@ -332,3 +332,18 @@ def test_versions_record_a_missing_package_as_none(monkeypatch):
     monkeypatch.setattr(_provenance, "_RECORDED", ("numpy", "surely-not-a-package"))
     found = _provenance.versions()
     assert found["numpy"] == np.__version__ and found["surely-not-a-package"] is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{"])
+def test_a_folder_with_a_damaged_manifest_is_not_taken_for_rfscores(tmp_path, content):
+    (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(InputError, match="new or empty"), RunFolder(tmp_path):
+        pytest.fail("taken")
+
+
+def test_names_that_are_not_utf_8_do_not_stop_a_run(tmp_path):
+    name = b"/data/\xe9".decode("utf-8", "surrogateescape")
+    with RunFolder(tmp_path / "run") as run:
+        run.record(data=name)
+        run.text("report.md", name)
+    assert json.loads((tmp_path / "run" / MANIFEST).read_text())["data"] == name

@@ -32,10 +32,15 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         # No command at all is a question, not a mistake.
-        code = app(args=(sys.argv[1:] if arguments is None else arguments) or ["--help"], prog_name="rfscore",
-                   standalone_mode=False)  # fmt: skip
+        with show.notes():
+            code = app(args=(sys.argv[1:] if arguments is None else arguments) or ["--help"], prog_name="rfscore",
+                       standalone_mode=False)  # fmt: skip
+        sys.stdout.flush()
     except usage_error as error:
         sys.exit(_fail(error.format_message()))
+    except BrokenPipeError:  # the reader has left, as `| head` does: nothing to say, and nothing more to write
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (RfscoreError, OSError) as error:
         sys.exit(_fail(str(error)))
     except (typer.Abort, KeyboardInterrupt):

@@ -55,6 +55,6 @@ Full = Annotated[
 ]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Very small sizes, to try the installation.")]
 Data = Annotated[
-    str | None, typer.Option("--data", help="Real images: digits, an .npz, a .zip or a folder [default: digits].")
+    str | None, typer.Option("--data", help="Real images: digits, an .npz, .npy, .zip or a folder [default: digits].")
 ]
 Size = Annotated[int | None, typer.Option("--size", help="Resize the images to SIZE x SIZE pixels.")]

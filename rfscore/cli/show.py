@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,23 @@ def legible_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="rfscore")
+
+
+@contextlib.contextmanager
+def notes() -> Iterator[None]:
+    """Warnings of rfscore as lines on stderr, once each, without the place in the source."""
+    said: set[str] = set()
+
+    def note(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, UserWarning):
+            before(message, category, *place, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            print("note:", message, file=sys.stderr)
+
+    with warnings.catch_warnings():
+        before, warnings.showwarning = warnings.showwarning, note
+        yield
 
 
 def _encoding() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import tomllib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from jaxtyping import Float
 
 import rfscore as rf
 import rfscore.finite
+from rfscore._text import read_toml
 from rfscore.networks.summary import RunSummary
 from rfscore.validation.evidence import Comparison, Form, NotTestable, near
 
@@ -104,7 +104,7 @@ def _of_experiment(path: Path) -> RunSummary:
     """A summary with what only its experiment's config.toml says."""
     run, folder = RunSummary.load(path), path.parents[1]
     config = folder / "config.toml"
-    table = tomllib.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    table = read_toml(config, "config") if config.is_file() else {}
     guidance = table.get("measurement", {}).get("guidance", 0.0)
     return replace(run, facts={"guidance": guidance, **run.facts, "experiment": folder.name})
 

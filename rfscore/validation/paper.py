@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rfscore._text import read_toml
 from rfscore.errors import bad
 from rfscore.validation.evidence import Comparison
 
@@ -120,11 +120,11 @@ def _papers(folder: Path) -> tuple[Paper, ...]:
     found = []
     for path in sorted(folder.glob("*/claims.toml")):
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = read_toml(path, "claims")
             claims = tuple(_claim(path.parent.name, row) for row in table["claim"])
             whose = table.get("whose", table["title"])
             found.append(Paper(path.parent, table["title"], table["reference"], claims, whose))
-        except (tomllib.TOMLDecodeError, KeyError) as error:
+        except KeyError as error:
             raise bad("claims", str(path), "TOML with title, reference and [[claim]] tables", str(error)) from error
     if not found:
         raise bad("folder of claims", str(folder), "a folder with PAPER/claims.toml in it",

@@ -93,3 +93,19 @@ def test_a_matplotlibrc_changes_no_figure_and_is_as_before_afterwards():
     with matplotlib.rc_context(theirs), warnings.catch_warnings():
         assert picture() == expected
         assert all(matplotlib.rcParams[name] == value for name, value in theirs.items() if name != "font.family")
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    done = subprocess.Popen([sys.executable, "-m", "rfscore", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done.stdout.close()
+    assert done.stderr.read() == b"" and done.wait() == 1
+    done.stderr.close()
+
+
+def test_warnings_are_one_line_each_and_once(capsys):
+    before = warnings.showwarning
+    with show.notes():
+        for _ in range(3):
+            warnings.warn("2 files passed over", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "note: 2 files passed over\n"
+    assert warnings.showwarning is before
