@@ -63,7 +63,7 @@ def _shifted(one: _Facts, images: _Facts) -> str:
     for width, _ in _STEPS.values():
         factor = width / _STEPS[images.scale][0]
         for spread in (images.spread, images.centred):
-            if abs(math.log(one.spread / (factor * spread))) < _SAME:
+            if spread > 0 and abs(math.log(one.spread / (factor * spread))) < _SAME:
                 return "centred"
     return "standardised" if abs(math.log(one.spread)) < _SAME else ""
 

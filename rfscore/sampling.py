@@ -6,8 +6,8 @@ gradient of log P_t. Samplers start from white noise at the largest time and go 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from rfscore._numbers import reals
 from rfscore._precision import is_traced
-from rfscore.errors import bad
+from rfscore.errors import InputError, bad
 
 Score = Callable[[Array, Array], Array]
 Method = Literal["ddim", "sde", "ode"]
@@ -61,6 +62,33 @@ def _loop(score: Score, x: Array, grid: Array, key: PRNGKeyArray, method: Method
     return jax.lax.fori_loop(0, grid.size - 1, lambda i, x: _step(score, x, grid, i, key, method), x)
 
 
+def _check_shape(shape: Any) -> tuple[int, ...]:
+    """The shape as a tuple of whole numbers >= 1."""
+    sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
+    if not sizes or any(isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1 for k in sizes):
+        raise bad("shape", shape, "a tuple of whole numbers >= 1, the number of points first, e.g. (100, 2)")
+    return tuple(int(k) for k in sizes)
+
+
+def _split(key: Any) -> Any:
+    try:
+        return jax.random.split(key)
+    except (TypeError, ValueError) as error:
+        raise bad("key", key, "a JAX random key", "use jax.random.key(0)") from error
+
+
+def _check_score(score: Any, shape: tuple[int, ...]) -> None:
+    """Refuse a score that JAX cannot trace, or whose values are no points, before any step is taken."""
+    x, t = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct((), jnp.float32)
+    try:
+        found = eqx.filter_eval_shape(score, x, t)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise InputError(f"score: expected a function of x and t that JAX can trace, but it uses NumPy, or decides by "
+                         f"values: write it with jax.numpy ({str(error).splitlines()[0]})") from error  # fmt: skip
+    if getattr(found, "shape", None) != shape or not jnp.issubdtype(found.dtype, jnp.floating):
+        raise bad("score(x, t)", found, f"real values of x's shape {shape}")
+
+
 def sample(
     score: Score,
     shape: tuple[int, ...],
@@ -83,7 +111,8 @@ def sample(
         Points, (shape).
 
     Raises:
-        InputError: times that do not descend or are not positive, an unknown method.
+        InputError: times that do not descend or are not positive and finite, an unknown method, a shape of other than
+            whole numbers, a key that is none, a score that JAX cannot trace or that is not of x's shape.
 
     Accuracy:
         First order in the time steps for "ddim" and "sde", second order for "ode" except in its last step.
@@ -95,12 +124,16 @@ def sample(
         >>> bool(abs(x.var() - 1) < 0.05)
         True
     """
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or times.size < 1 or not np.all(times > 0) or not np.all(np.diff(times) < 0):
-        raise bad("times", times.tolist()[:5], "strictly descending diffusion times > 0")
+    times = reals("times", times, "strictly descending, finite diffusion times > 0")
+    descending = times.ndim == 1 and times.size > 0 and np.all(times > 0) and np.all(np.diff(times) < 0)
+    if not (descending and np.isfinite(times[0])):
+        raise bad("times", times.tolist()[:5] if times.ndim else times.item(), "strictly descending, finite diffusion "
+                  "times > 0", "P_t is white noise from t = 5 on")  # fmt: skip
     if method not in _STEPS:
         raise bad("method", method, f"one of {sorted(_STEPS)}")
-    start, steps = jax.random.split(key)
+    shape = _check_shape(shape)
+    start, steps = _split(key)
+    _check_score(score, shape)
     x = jax.random.normal(start, shape, jnp.float32)
     grid = jnp.asarray(np.append(times, 0.0), dtype=jnp.float32)
 

@@ -168,7 +168,37 @@ def test_exponent_of_exact_power_laws_is_exact(gamma, prefactor, seeds):
     fit = obs.fit_exponent(n, tau, resamples=200)
     assert fit.status == "ok" and abs(fit.value - gamma) < 1e-10
     assert abs(fit.prefactor / prefactor - 1) < 1e-8
-    np.testing.assert_allclose(fit.interval, gamma, atol=1e-9)
+    assert np.all(np.isnan(fit.interval)) and "no interval: the values do not scatter" in fit.message
+
+
+def test_equal_runs_and_single_runs_have_no_interval_of_width_zero():
+    n = np.array([1.0, 2.0, 4.0, 8.0])
+    plateau = obs.fit_exponent(n, np.full(4, 50.5))
+    equal = obs.fit_exponent(n, np.repeat(np.array([3.0, 5.0, 9.0, 30.0])[:, None], 3, axis=1))
+    for fit in (plateau, equal):
+        assert np.all(np.isnan(fit.interval)) and "no interval" in fit.message
+    lone = np.full((4, 3), np.nan)
+    lone[:, 0] = [3.0, 5.0, 9.0, 30.0]  # one run each is left: the sizes are resampled, as without seeds
+    assert obs.fit_exponent(n, lone).interval == obs.fit_exponent(n, lone[:, 0]).interval
+    lone[0, 1] = 4.0
+    mixed = obs.fit_exponent(n, lone)
+    assert mixed.interval[0] < mixed.interval[1] and "too narrow" in mixed.message
+
+
+def test_a_flat_lowest_stretch_is_given_whole():
+    tau = np.geomspace(1.0, 1e6, 7)
+    low = obs.minimum(tau, np.array([1.0, 0.5, 0.2, 0.2, 0.2, 0.2, 0.9]))
+    assert low.status == "ok" and low.value == pytest.approx(10**3.5)
+    assert low.interval == pytest.approx((10.0, 1e6)) and "flat" in low.message
+    two = obs.minimum(tau, np.array([1.0, 0.5, 0.2, 0.2, 0.5, 0.7, 0.9]))
+    assert two.value == pytest.approx(10**2.5) and two.message == ""
+
+
+def test_a_curve_that_stays_at_the_level_says_so():
+    tau = np.geomspace(1.0, 1e5, 6)
+    found = obs.crossing(tau, np.array([0.0, 0.1, 0.5, 0.5, 0.5, 0.9]), 0.5)
+    assert found.value == pytest.approx(100.0) and found.interval == pytest.approx((10.0, 1e5))
+    assert "stays at the level" in found.message
 
 
 def test_bootstrap_interval_covers_the_exponent_as_often_as_it_says():
@@ -241,6 +271,8 @@ BAD = {
     "threshold zero": (lambda: obs.onset(T3, Y3, 0.0), "threshold = 0.0"),
     "fraction one": (lambda: obs.tau_half(T3, Y3, Y3, fraction=1.0), "fraction = 1.0"),
     "resolution negative": (lambda: obs.minimum(T3, Y3, resolution=-1), "resolution = -1"),
+    "n text": (lambda: obs.fit_exponent(["1", "2", "4"], Y3), "finite sizes > 0"),
+    "curve text": (lambda: obs.minimum(T3, ["1", "0", "1"]), "real numbers"),
     "n and tau shapes": (lambda: obs.fit_exponent(T3, Y3[:2]), "tau of shape (k,)"),
     "no seeds": (lambda: obs.fit_exponent(T3, np.ones((3, 0))), "tau of shape (k,)"),
     "n zero": (lambda: obs.fit_exponent(T3 - 1, Y3), "finite sizes > 0"),

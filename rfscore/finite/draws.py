@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from rfscore._numbers import number
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
-from rfscore.finite import equivalent, frozen
+from rfscore.finite import equivalent, frozen, given
 from rfscore.finite.equivalent import EquivalentInstance
 from rfscore.finite.features import NoiseAverage, Offsets, noise_average
 from rfscore.finite.frozen import FrozenInstance
@@ -126,8 +125,11 @@ def from_arrays(
         ExactInstance, with frozen noises FrozenInstance.
 
     Raises:
-        InputError: shapes that do not agree, NaN, Sigma not symmetric positive semi-definite, both or neither of
+        InputError: shapes that do not agree, NaN, bytes, Sigma not symmetric positive semi-definite, both or neither of
             covariance and test_data, sigma not centred.
+
+    Warns:
+        UserWarning: data that are not centred, or training data and population in different spaces or units.
 
     Accuracy:
         entries of U and U_test to inst.error_bound.
@@ -144,58 +146,18 @@ def from_arrays(
     if (covariance is None) == (test_data is None):
         raise bad("covariance, test_data", "neither" if covariance is None else "both", "exactly one of the two",
                   "the test loss needs one population")  # fmt: skip
-    given = {"weights": weights, "data": data, "covariance": covariance, "test_data": test_data}
-    arrays = _as_float64({name: value for name, value in given.items() if value is not None})
+    arrays = given.checked(weights=weights, data=data, covariance=covariance, test_data=test_data)
     w, x = arrays["weights"], arrays["data"]
-    for name in ("weights", "data", "test_data"):
-        _check_matrix(name, arrays.get(name, x), None if name == "weights" else w.shape[1])
     t = number("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
     if not T_RANGE[0] <= t <= T_RANGE[1]:
         raise bad("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
-    if covariance is not None:
-        mean_square = _check_covariance(arrays["covariance"], w.shape[1])
-    else:
-        mean_square = float(np.mean(arrays["test_data"] ** 2))
+    mean_square = given.mean_square(arrays)
     act = as_activation(activation)
     sigma = _centre(act, np.sqrt(np.exp(-2.0 * t) * mean_square - np.expm1(-2.0 * t)))
     draws, decay = noise_draws_in_range(noise_draws), float(ridge_in_range(ridge))
     model, rng = _Model(w, x, float(t), sigma, act.kinks), np.random.default_rng(seed)
+    given.warn_of_spaces(arrays, mean_square)
     return _exact(model, draws, decay, rng, arrays.get("covariance"), arrays.get("test_data"))
-
-
-def _as_float64(values: dict[str, Any]) -> dict[str, Array]:
-    arrays, promoted = {}, []
-    for name, value in values.items():
-        array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
-            raise bad(name, f"dtype {array.dtype}", "real numbers")
-        if array.dtype.kind == "f" and array.dtype.itemsize < 8:
-            promoted.append(name)
-        arrays[name] = np.ascontiguousarray(array, dtype=np.float64)
-        if not np.all(np.isfinite(arrays[name])):
-            raise bad(name, "NaN or infinity", "finite entries", "drop or repair those rows")
-    if promoted:
-        warnings.warn(f"{', '.join(promoted)}: promoted to float64 from a shorter type; the digits it lacks stay lost",
-                      stacklevel=3)  # fmt: skip
-    return arrays
-
-
-def _check_matrix(name: str, array: Array, columns: int | None) -> None:
-    expected = "(rows, d)" if columns is None else f"(rows, {columns}), as many columns as the weights"
-    if array.ndim != 2 or 0 in array.shape or (columns is not None and array.shape[1] != columns):
-        raise bad(name, f"shape {array.shape}", f"shape {expected}, none of them 0")
-
-
-def _check_covariance(covariance: Array, d: int) -> float:
-    """Tr Sigma/d of a valid covariance."""
-    if covariance.shape not in ((d,), (d, d)):
-        raise bad("covariance", f"shape {covariance.shape}", f"({d}, {d}), or ({d},) for a diagonal one")
-    if covariance.ndim == 2 and np.max(np.abs(covariance - covariance.T)) > 1e-12 * np.max(np.abs(covariance)):
-        raise bad("covariance", "not symmetric", "a symmetric matrix", "use (S + S.T)/2")
-    eigenvalues = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
-    if eigenvalues.min() < -1e-12 * max(float(eigenvalues.max()), 0.0) or eigenvalues.max() <= 0:
-        raise bad("covariance", f"smallest eigenvalue {eigenvalues.min():.6g}", "a positive semi-definite Sigma, not 0")
-    return float(eigenvalues.mean())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._numbers import reals
 from rfscore.errors import InputError, bad
 from rfscore.observables.times import Status
 
@@ -19,7 +20,8 @@ class Exponent:
 
     Attributes:
         value: the exponent gamma.
-        interval: bootstrap percentile interval of gamma; (nan, nan) when there is nothing to resample.
+        interval: bootstrap percentile interval of gamma; (nan, nan) where the values do not scatter, or there is
+            nothing to resample; the message says so.
         prefactor: tau at n = 1 by the fit.
         status: "ok", "censored" (some runs had no tau: the fit is biased) or "undefined".
         message: the status in words.
@@ -87,8 +89,10 @@ def fit_exponent(
     y = np.nanmean(rows, axis=1)
     value = float(_slopes(x, y))
     prefactor = math.exp(y.mean() - value * x.mean())
-    rng = np.random.default_rng(seed)
-    if rows.shape[1] > 1:
+    rng, values = np.random.default_rng(seed), (~np.isnan(rows)).sum(axis=1)
+    if values.max() > 1:
+        if values.min() == 1:
+            message = f"{message}; " * bool(message) + "too narrow an interval: a size with one value has no spread"
         draws = _slopes(x, _resampled_means(rows, resamples, rng))
     else:
         pick = rng.integers(x.size, size=(resamples, x.size))
@@ -99,11 +103,14 @@ def fit_exponent(
             return Exponent(value, (math.nan, math.nan), prefactor, status, message, level)
     tail = 50 * (1 - level)
     low, high = np.percentile(draws, [tail, 100 - tail])
+    if high - low <= 1e-9 * max(1.0, abs(value)):
+        message = f"{message}; " * bool(message) + "no interval: the values do not scatter, and resampling sees nothing"
+        low = high = math.nan
     return Exponent(value, (float(low), float(high)), prefactor, status, message, level)
 
 
 def _fit_input(n: Any, tau: Any, level: float, resamples: int) -> tuple[np.ndarray, np.ndarray]:
-    n, tau = np.asarray(n, dtype=np.float64), np.asarray(tau, dtype=np.float64)
+    n, tau = reals("n", n, "finite sizes > 0"), reals("tau", tau, "times > 0, NaN for a censored run")
     if n.ndim != 1 or tau.ndim not in (1, 2) or tau.shape[:1] != n.shape or 0 in tau.shape:
         raise bad("n and tau", f"shapes {n.shape} and {tau.shape}", "n of shape (k,), tau of shape (k,) or (k, seeds)")
     if not np.all(np.isfinite(n) & (n > 0)):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._numbers import number, reals
 from rfscore.errors import bad
 
 Status = Literal["ok", "censored", "undefined"]
@@ -47,7 +48,7 @@ class _Curve:
 
 
 def _curve(tau: Any, y: Any) -> _Curve:
-    tau, y = np.asarray(tau, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    tau, y = reals("tau", tau, "training times >= 0"), reals("curve", y, "real numbers")
     if tau.ndim != 1 or tau.shape != y.shape:
         raise bad("tau and curve", f"shapes {tau.shape} and {y.shape}", "two vectors of one length")
     if np.any(np.isnan(tau)) or np.any(tau < 0):
@@ -63,7 +64,7 @@ def _curve(tau: Any, y: Any) -> _Curve:
 
 
 def _time(name: str, value: float) -> float:
-    if not value >= 0:
+    if not number(name, value, "a training time >= 0") >= 0:
         raise bad(name, value, "a training time >= 0")
     return float(value)
 
@@ -77,8 +78,9 @@ def minimum(tau: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], *, resolut
         resolution: rises of at most this much are not taken for real (losses are of order 1, computed to 1e-9).
 
     Returns:
-        Observable: value = argmin, height = min, interval = the neighbouring times. "censored" when the first or last
-        point is as low as the lowest, "undefined" when both are.
+        Observable: value = argmin, height = min, interval = the neighbouring times. Where the curve is flat at its
+        lowest, the value is the middle of that stretch, the interval all of it, and the message says so. "censored"
+        when the first or last point is as low as the lowest, "undefined" when both are.
 
     Raises:
         InputError: shapes, order, NaN.
@@ -107,9 +109,19 @@ def minimum(tau: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], *, resolut
     if at_start:
         until = float(curve.tau[lowest[-1] + 1])
         return Observable(math.nan, (0.0, until), "censored", "lowest at the first training time; start earlier")
+    if lowest[-1] - lowest[0] > 1:  # three points or more, or two with a rise between: no parabola tells them apart
+        ends = curve.tau[[lowest[0], lowest[-1]]]
+        note = f"flat within {resolution:g} from tau = {ends[0]:.4g} to {ends[1]:.4g}: the time is its middle"
+        return Observable(math.sqrt(ends[0]) * math.sqrt(ends[1]), _around(curve, lowest[0], lowest[-1]), "ok", note,
+                          float(curve.y.min()))  # fmt: skip
     i = int(np.argmin(curve.y))
     x, height = _vertex(np.log(curve.tau[i - 1 : i + 2]), curve.y[i - 1 : i + 2])
-    return Observable(math.exp(x), (float(curve.tau[i - 1]), float(curve.tau[i + 1])), height=height)
+    return Observable(math.exp(x), _around(curve, i, i), height=height)
+
+
+def _around(curve: _Curve, first: int, last: int) -> tuple[float, float]:
+    """The training times before the first and after the last of some points."""
+    return float(curve.tau[first - 1]), float(curve.tau[last + 1])
 
 
 def _vertex(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -140,8 +152,9 @@ def crossing(
         after: earlier times are ignored; the curve is interpolated there.
 
     Returns:
-        Observable: value = crossing time, linear in log(tau) between the two times of `interval`. "censored" when
-        the level is already passed at the first time or at `after`, or not reached by the last finite time.
+        Observable: value = crossing time, linear in log(tau) between the two times of `interval`. Where the curve stays
+        at the level, the interval holds all of that stretch, and the message says so. "censored" when the level is
+        already passed at the first time or at `after`, or not reached by the last finite time.
 
     Raises:
         InputError: shapes, order, NaN.
@@ -176,6 +189,12 @@ def crossing(
     fraction = (level - values[i - 1]) / (values[i] - values[i - 1])
     low, high = math.log(times[i - 1]), math.log(times[i])
     value = math.exp(low + fraction * (high - low))
+    beyond = np.flatnonzero(values[i:] != level)
+    stays = int(beyond[0]) if beyond.size else times.size - i
+    if stays > 1:
+        until = float(times[min(i + stays, times.size - 1)])
+        note = f"the curve stays at the level from tau = {times[i]:.4g} on: the time is where it gets there"
+        return Observable(value, (float(times[i - 1]), until), "ok", note, float(level))
     return Observable(value, (float(times[i - 1]), float(times[i])), height=float(level))
 
 

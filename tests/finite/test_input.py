@@ -26,6 +26,10 @@ ARRAYS = {
     "data with NaN": ({"data": holed}, "data"),
     "weights infinite": ({"weights": np.full((12, 4), np.inf)}, "weights"),
     "data complex": ({"data": X + 1j}, "data"),
+    "data bytes": ({"data": np.arange(32, dtype=np.uint8).reshape(8, 4)}, "bytes are grey values"),
+    "held-out bytes": ({"covariance": None, "test_data": np.eye(4, dtype=np.uint8)}, "bytes are grey values"),
+    "t text of a number": ({"t": "0.1"}, "t = '0.1'"),
+    "ridge text of a number": ({"ridge": "0.1"}, "ridge = '0.1'"),
     "data text": ({"data": [["a"] * 4]}, "data"),
     "covariance of wrong shape": ({"covariance": np.eye(3)}, "covariance"),
     "covariance indefinite": ({"covariance": indefinite}, "covariance"),
@@ -78,6 +82,11 @@ CALLS = {
     "tau NaN": (lambda f: f.loss_curves(np.nan), "tau = nan"),
     "tau text": (lambda f: f.loss_curves("soon"), "tau"),
     "weights at two times": (lambda f: f.weights([1.0, 2.0]), "times"),
+    "tau text of a number": (lambda f: f.loss_curves("1"), "tau = '1'"),
+    "step size text": (lambda f: f.gradient_descent(1, "0.1"), "step_size"),
+    "beta text": (lambda f: f.momentum(1, 0.1, "0.5"), "beta"),
+    "Adam rate text": (lambda f: rf.finite.adam(f.instance, 5, "0.1"), "learning_rate"),
+    "batch text": (lambda f: rf.finite.stochastic_descent(f.instance, 5, 0.1, batch="1"), "batch"),
     "contributions at negative tau": (lambda f: f.mode_contributions(-1.0), "tau"),
     "groups of wrong length": (lambda f: f.mode_contributions(1.0, [0, 1]), "groups"),
     "groups fractional": (lambda f: f.mode_contributions(1.0, np.full(12, 0.5)), "groups"),
@@ -127,3 +136,34 @@ def test_shapes_are_rounded_from_psi() -> None:
     assert (inst.n, inst.p, inst.d) == (13, 20, 10)
     assert (inst.psi_n, inst.psi_p, inst.t) == (1.3, 2.0, 0.1)
     assert repr(inst) == "ExactInstance(p=20, n=13, d=10, t=0.1)"
+
+
+IMAGES = np.random.default_rng(0).uniform(size=(300, 16)) ** 2
+MEAN, STD = IMAGES.mean(axis=0), IMAGES.std()
+SPACES = {
+    "not centred": (IMAGES[:200], {"covariance": np.cov(IMAGES.T)}, "data are not centred"),
+    "held-out data not centred": (IMAGES[:200] - MEAN, {"test_data": IMAGES[200:]}, "test_data are not centred"),
+    "standardised and raw": ((IMAGES[:200] - MEAN) / STD, {"test_data": IMAGES[200:]}, "two data spaces"),
+    "standardised and centred": ((IMAGES[:200] - MEAN) / STD, {"test_data": IMAGES[200:] - MEAN}, "two data spaces"),
+    "standardised, raw Sigma": ((IMAGES[:200] - MEAN) / STD, {"covariance": np.cov(IMAGES.T)}, "two data spaces"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPACES)
+def test_two_data_spaces_are_said(case: str) -> None:
+    data, population, words = SPACES[case]
+    weights = np.random.default_rng(1).standard_normal((20, 16))
+    with pytest.warns(UserWarning, match=words) as caught:
+        rf.finite.from_arrays(weights=weights, data=data, t=0.1, **population)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 200])
+def test_one_data_space_is_silent(n: int) -> None:
+    images, weights = (IMAGES - MEAN) / STD, np.random.default_rng(1).standard_normal((20, 16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for population in ({"test_data": images[200:]}, {"covariance": np.cov(images.T)}):
+            for seed in range(10):
+                chosen = np.random.default_rng(seed).choice(200, n, replace=False)
+                rf.finite.from_arrays(weights=weights, data=images[chosen], t=0.1, **population)
