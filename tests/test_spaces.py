@@ -73,3 +73,9 @@ def test_samples_in_the_right_space_raise_no_warning(recwarn):
     assert memorised_fraction(SAMPLES, TRAIN).value == pytest.approx(0.3, abs=0.02)
     frechet_distance(SAMPLES, TRAIN)
     assert not recwarn.list
+
+
+def test_one_sample_has_no_spread_about_its_mean_and_is_compared_all_the_same() -> None:
+    rng = np.random.default_rng(0)
+    one, many = rng.uniform(-1.0, 1.0, size=(1, 64)), rng.standard_normal((200, 64))
+    assert "train are standardised, samples lie in [-1, 1]" in mismatch(one, many)

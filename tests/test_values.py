@@ -26,6 +26,8 @@ VALUES: dict[str, Callable[[], Any]] = {
        for name in ("tanh", "erf", "sin", "relu", OWN, "tests.user_activations:HARD")},
     "problem": lambda: PROBLEM, "atoms": lambda: PROBLEM.covariance, "empirical": lambda: rf.Empirical([1.0, 2.0]),
     "power law": lambda: rf.PowerLaw(1.5, 256), "uniform": lambda: rf.Uniform(0.5, 1.5),
+    "flow training": lambda: rf.Flow(), "adam": lambda: rf.Adam(0.1),
+    "descent": lambda: rf.Descent(0.1, 0.5, batch=0.5),
     "coefficients": lambda: rf.coefficients(PLAIN), "curves": lambda: rf.loss_curves(PLAIN, [1.0, np.inf]),
     "timescales": lambda: rf.timescales(PLAIN), "resolvent": lambda: rf.resolvent(PLAIN, [-1.0]),
     "law": lambda: rf.large_psi_law(PLAIN), "decomposition": lambda: rf.decomposition(PLAIN, [1.0]),

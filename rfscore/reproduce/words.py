@@ -44,10 +44,14 @@ def memorisation(numbers: Numbers) -> str:
     """The exponent of tau_half, measured and predicted."""
     e, found = numbers.exponents, numbers.times
     local = local_slopes(np.array([x.psi_n for x in found]), np.array([x.runs_half for x in found])).slope
+    low, high = e.runs.interval
+    interval = (
+        f"{100 * e.runs.level:.0f} % bootstrap interval {num(low)} to {num(high)}" if low < high else e.runs.message
+    )
     ratios = [x.theory_half / float(x.spectral.tau_mem_edge) for x in found]
     return (
         f"Fitted over ψ_n = {found[0].psi_n:g} … {found[-1].psi_n:g}, τ_half ~ n^γ with γ = {num(e.runs.value)} "
-        f"({100 * e.runs.level:.0f} % bootstrap interval {num(e.runs.interval[0])} to {num(e.runs.interval[1])}) in "
+        f"({interval}) in "
         f"the runs and {num(e.theory)} in the theory's curves. The spectral prediction ψ_p/(Δ_t λ_min), λ_min being "
         f"the exact left edge of the sample bulk, has γ = {num(e.spectral)}, with the large-ψ edge {num(e.law)}, and "
         f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_half is {span(ratios)}. Between neighbouring "

@@ -44,7 +44,7 @@ def test_a_changed_function_is_a_new_result(module: Path, tmp_path: Path) -> Non
     importlib.reload(sys.modules["own_soft"])
     second = run(sweep("own_soft:soft"), tmp_path / "store", resume=True, workers=0)
     wanted = rf.ScoreProblem(2.0, 4.0, 0.1, activation=lambda x: np.tanh(1.5 * x))
-    losses = rf.finite.draw(wanted, d=10).gradient_flow().losses([10.0])
+    losses = rf.finite.draw(wanted, d=10).gradient_flow().loss_curves([10.0])
     assert second.train.values.ravel() == pytest.approx(losses.train, abs=1e-12)
     assert abs(first.train.values - second.train.values).max() > 1e-3
 
