@@ -65,9 +65,13 @@ def read_table(path: str | PathLike[str]) -> Table:
     text = read_text(path, "table", western=True)
     lines = [(i, line.split("#")[0].strip(_BLANKS)) for i, line in enumerate(re.split(r"\r\n|\r|\n", text), 1)]
     lines = [(i, line) for i, line in lines if line]
+    if lines and lines[0][1].lower().startswith("sep="):  # what Excel is told
+        del lines[0]
     if not lines:
         raise bad(what, "no rows", "rows of numbers")
     separator = _separator([line for _, line in lines], what)
+    if all(line.endswith(separator) for _, line in lines):  # nothing behind the last separator of every line
+        lines = [(i, line[:-1]) for i, line in lines]
     rows = [(i, _fields(line, separator)) for i, line in lines]
     first = rows[0][1]
     names = tuple(first) if not any(_is_number(field) for field in first) else ()

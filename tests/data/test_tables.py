@@ -25,6 +25,8 @@ WRITTEN = {
     "commas and points": b"100000,3.25\n200000,22.40\n",
     "commas and blanks": b"100000, 3.25\n200000, 22.4\n",
     "quoted": b'100000,"3,25"\n200000,"22,4"\n',
+    "empty last column": b"100000;3,25;\n200000;22,4;\n",
+    "for excel": b"sep=;\r\n100000;3,25\r\n200000;22,4\r\n",
     "old line ends": b"100000 3.25\r200000 22.4\r",
     "windows line ends": b"100000 3.25\r\n200000 22.4\r\n",
     "fortran": b"1.0D+05 3.25d0\n2.0D+05 2.24D1\n",
@@ -56,7 +58,7 @@ def test_a_header_names_the_columns_and_lines_are_remembered(tmp_path):
     ("100000, 3,25\n", "separate the columns by tabs"), ("100 000 3\n", "columns or thousands"),
     ("100\u00a0000 3\n", "signs and units"), ("100'000 3\n", "signs and units"), ("1000 3.25%\n", "signs and units"),
     ("1_000 3\n", "signs and units"), ("1000 ٣\n", "numbers like"), ("1 2\n3\n", "line 2 .*1 columns"),
-    ("1;\n", "empty field"),
+    ("1;;2\n", "empty field"),
     ("1 2\nx 3\n", "line 2 .*words are for the first line"), ("\n#\n", "no rows"), ("step f\n", "below the header"),
     ("step,f\n1000,3,25\n", "3 columns.*2 like the first"),
 ])  # fmt: skip
