@@ -1,8 +1,7 @@
 r"""Functions of U applied to traces of its resolvent, at many training times: parabolas, one for each window of times.
 
-`single` applies (1 - e^{-c lam})/lam to a trace F(z) = int mu(dlam)/(lam - z), `double` applies it twice to a kernel,
-`squared` applies its square to a trace (derivations (D7.1)-(D7.5), (D10.13)). The last row of points lies at z = 0 and
-serves tau = inf.
+`single` applies (1 - e^{-c lam})/lam to a trace F(z) = int mu(dlam)/(lam - z), `double` applies it twice to a kernel
+(derivations (D7.1)-(D7.5), (D10.13)). The last row of points lies at z = 0 and serves tau = inf.
 """
 
 from __future__ import annotations
@@ -117,14 +116,6 @@ def double(k: Contours, two: Complex[Array, "2 V N N"]) -> Applied:
 def partly(gain: Complex[Array, "*W M N"], two: Complex[Array, "2 *W N N"]) -> Complex[Array, "*W M N"]:
     """A kernel on which a function acts once: the other time its conjugate half stands for the lower points."""
     return gain @ two[0] + gain.conj() @ jnp.swapaxes(two[1], -1, -2)
-
-
-def squared(k: Contours, one: Complex[Array, "V N"], slope: Float[Array, ""]) -> Applied:
-    """((1 - e^{-c lam})/lam)^2 applied to a trace whose derivative at z = 0 is `slope`."""
-    change = jnp.exp(2.0 * k.share * k.nodes) - 2.0 * jnp.exp(k.share * k.nodes)
-    gain = k.weights * change * (k.largest[..., None] / k.nodes**2)
-    # A constant has no residue, but its terms are of order c: without it the sum keeps its digits at late times.
-    return 2.0 * jnp.real((gain * (one[:-1, None] - one[-1, 0])).sum(-1)), slope
 
 
 def at_all_times(k: Contours, values: Applied) -> Float[Array, "W M"]:

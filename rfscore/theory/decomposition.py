@@ -82,7 +82,7 @@ def _parts(
 ) -> tuple[dict[str, Array], Array]:
     k = calculus.contours(eq, delta, tau, count, span)
     x, _, status = rs.solve(eq, k.z)
-    pull, cross = targets.traces(eq, x)
+    _, cross = targets.traces(eq, x)
     total, two = replicas.product(eq, k, x, replicas.ALL)
     nothing, _ = replicas.product(eq, k, x, replicas.Shared())
     alone = {name: replicas.product(eq, k, x, replicas.Shared(**{name: True}))[0] for name in ("features", "data")}
@@ -93,7 +93,7 @@ def _parts(
     empirical = 1.0 + empirical - 2.0 * calculus.at_all_times(k, calculus.single(k, cross))
     found = {name: (value - nothing) / delta for name, value in (("variance", total), *alone.items())}
     bias2 = _squared_bias(eq, k, x, delta, t)
-    penalty = weight_decay(eq, k, x, pull)
+    penalty = weight_decay(eq, k, x)
     found |= {"bias2": bias2, "empirical": empirical, "penalty": penalty}
     return found, calculus.worst_status(eq, k, status, two)
 

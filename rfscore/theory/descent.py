@@ -24,7 +24,7 @@ from rfscore.results import LossCurves
 from rfscore.theory import calculus, targets
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.every_step import at_every_step, at_steps, solved
+from rfscore.theory.every_step import at_every_step, at_steps
 from rfscore.theory.losses import noise_floor
 from rfscore.theory.spectrum import Spectrum, spectrum
 from rfscore.theory.step_contours import Descent, StepContours, on
@@ -115,21 +115,17 @@ def _descent(problem: ScoreProblem, found: Spectrum, step_size: float, momentum:
 
 
 @jax.jit
-def _mean(
-    eq: Equivalent, ridge: Float[Array, ""], end: op.Point, k: StepContours, x: op.Point
-) -> tuple[Array, Array, Array]:
+def _mean(eq: Equivalent, ridge: Float[Array, ""], k: StepContours, x: op.Point) -> tuple[Array, Array, Array]:
     """(train, test, Q) of the mean of A, Q the noises' part of the training loss."""
     pull, cross = targets.traces(eq, x)
     gain = jnp.asarray(k.gain)
 
-    def quadratic(coupling: Array) -> Array:
-        two = targets.pairs(eq, x, coupling)
-        return 1.0 + 2.0 * jnp.real((gain * calculus.partly(gain, two)).sum(-1)) - 2.0 * on(gain, cross)
+    def twice(coupling: Array | tuple[float, float, float]) -> Array:
+        return 2.0 * jnp.real((gain * calculus.partly(gain, targets.pairs(eq, x, coupling))).sum(-1))
 
-    # The penalty's factor has no residue on a constant: taking H(0) off keeps the digits of many steps.
-    decay = on(jnp.asarray(k.square), pull - targets.traces(eq, end)[0])
-    train = 1.0 - on(jnp.asarray(k.both), pull) - ridge * decay
-    return train, quadratic(eq.population), quadratic(eq.own)
+    train = 1.0 - on(jnp.asarray(k.both), pull) - ridge * twice(targets.IDENTITY)
+    overlap = 2.0 * on(gain, cross)
+    return train, 1.0 + twice(eq.population) - overlap, 1.0 + twice(eq.own) - overlap
 
 
 @float64
@@ -195,8 +191,8 @@ def _losses(
     eq: Equivalent, ridge: float, run: Descent, noise: GradientNoise, steps: Float[np.ndarray, " K"]
 ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
     """Training and test loss."""
-    decay, end = jnp.asarray(ridge), solved(eq, np.array([[0.0 if ridge > 0 else -1.0]]))
-    mean = partial(_mean, eq, decay, end)
+    decay = jnp.asarray(ridge)
+    mean = partial(_mean, eq, decay)
     if noise.none:
         train, test, _ = at_steps(eq, mean, steps, run)
         return train, test

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
 from rfscore.model.problem import ScoreProblem
@@ -47,16 +47,17 @@ def _curves(
     two = targets.pairs(eq, x, eq.population)
     train = 1.0 - calculus.at_all_times(k, calculus.single(k, pull, 2.0))
     if ridge is not None:
-        train = train - ridge * weight_decay(eq, k, x, pull)
+        train = train - ridge * weight_decay(eq, k, x)
     fit, overlap = (calculus.at_all_times(k, pair) for pair in (calculus.double(k, two), calculus.single(k, cross)))
     return train, 1.0 + fit - 2.0 * overlap, calculus.worst_status(eq, k, status, two)
 
 
-def weight_decay(eq: Equivalent, k: calculus.Contours, x: op.Point, pull: Complex[Array, "V N"]) -> Float[Array, "W M"]:
-    """Delta_t |A|^2/(p d) = k^2 applied to H: what a unit of ridge adds to the loss that is descended."""
-    end = op.Point(*(leaf[-1, :1] for leaf in x))
-    slope = jnp.real(targets.kernel(eq, end, end, jnp.asarray([1.0, 0.0, 0.0]))[0, 0])
-    return calculus.at_all_times(k, calculus.squared(k, pull, slope))
+def weight_decay(eq: Equivalent, k: calculus.Contours, x: op.Point) -> Float[Array, "W M"]:
+    """Delta_t |A|^2/(p d): what a unit of ridge adds to the loss that is descended.
+
+    The function acts twice on a kernel of positive terms; its square on H is a sum of terms of order c that cancel.
+    """
+    return calculus.at_all_times(k, calculus.double(k, targets.pairs(eq, x, targets.IDENTITY)))
 
 
 def concrete_ridge(problem: ScoreProblem) -> Any:

@@ -64,11 +64,6 @@ class StepContours(NamedTuple):
         """Factors that apply (1 - e_k^2)/lam."""
         return -(self.weight / self.z)[:, None] * (self.one - self.residual**2)
 
-    @property
-    def square(self) -> Complex[np.ndarray, "V M N"]:
-        """Factors that apply ((1 - e_k)/lam)^2."""
-        return -(self.weight / self.z**2)[:, None] * (self.one - 2.0 * self.residual + self.residual**2)
-
     def power(self, degree: int, ridge: Float[Array, ""]) -> Complex[Array, "V M N"]:
         """Factors that apply (lam - ridge)^degree h_k(lam)^2."""
         return -(self.weight * (self.z - ridge) ** degree)[:, None] * self.response**2

@@ -55,17 +55,17 @@ class Stopping(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """Losses on windows of training times: traces and kernel on their contours, z = -nodes/largest."""
+    """Losses on windows of training times: traces and kernels on their contours."""
 
     pull: Complex[Array, "K N"]
     cross: Complex[Array, "K N"]
     two: Complex[Array, "2 K N N"]
-    largest: Float[Array, "K 1"]
-    ridge: Float[Array, ""]
+    norm: Complex[Array, "2 K N N"] | None  # that of the penalty, where there is one
 
 
-def _form(eq: Equivalent, x: op.Point, largest: Float[Array, " K"], ridge: Float[Array, ""]) -> _Form:
-    return _Form(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), largest[:, None], ridge)
+def _form(eq: Equivalent, x: op.Point, ridge: Array | None) -> _Form:
+    norm = None if ridge is None else ridge * targets.pairs(eq, x, targets.IDENTITY)
+    return _Form(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), norm)
 
 
 def windows_needed(ratio: float) -> int:
@@ -129,10 +129,9 @@ def _losses(form: _Form, nodes: np.ndarray, weights: np.ndarray, share: Array) -
     bent = calculus.partly(single, form.two)
     test = 1.0 + 2.0 * jnp.real((single * (bent - 2.0 * cross)).sum(-1))
     slope = 4.0 * jnp.real((share * weights * once * (bent - cross)).sum(-1))
-    # The penalty (1 - e^{-c lam})^2/lam^2 on `pull`; a constant has no residue, and taking one off keeps its digits.
-    rest = pull - jnp.real(pull[..., [int(np.argmin(abs(nodes)))]])
-    penalty = weights * (once**2 - 2.0 * once) * form.largest[..., None] / nodes**2 * rest
-    train = 1.0 - 2.0 * jnp.real((weights * once**2 / nodes * pull + form.ridge * penalty).sum(-1))
+    train = 1.0 - 2.0 * jnp.real((weights * once**2 / nodes * pull).sum(-1))
+    if form.norm is not None:
+        train = train - 2.0 * jnp.real((single * calculus.partly(single, form.norm)).sum(-1))
     return train, test, slope
 
 
@@ -145,7 +144,7 @@ class _Scan(NamedTuple):
     status: Int[Array, ""]
 
 
-def _scan(eq: Equivalent, ridge: Array, first: Array, last: Array, count: int, rays: bool) -> _Scan:
+def _scan(eq: Equivalent, ridge: Array | None, first: Array, last: Array, count: int, rays: bool) -> _Scan:
     """Losses at `_PER_WINDOW` times in each of `count` equal windows (in log c) between first and last."""
     nodes, weights = _contour(_COARSE, WINDOW)
     ratio = (last / first) ** (1.0 / count)
@@ -156,7 +155,7 @@ def _scan(eq: Equivalent, ridge: Array, first: Array, last: Array, count: int, r
     else:
         x, _, status = rs.solve(eq, outermost * ratio ** -jnp.arange(count, dtype=float)[:, None])
     share = 0.5 * ratio ** (-jnp.arange(_PER_WINDOW - 1.0, -1.0, -1.0) / _PER_WINDOW)
-    form = _form(eq, x, 2.0 * ends, ridge)
+    form = _form(eq, x, ridge)
     train, test, _ = _losses(form, nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
     return _Scan((2.0 * ends[:, None] * share).ravel(), train.ravel(), test.ravel(), status.max())
 
@@ -171,7 +170,9 @@ class _Roots(NamedTuple):
     status: Int[Array, " K"]
 
 
-def _roots(eq: Equivalent, ridge: Array, low: Float[Array, " 2"], high: Float[Array, " 2"], level: Array) -> _Roots:
+def _roots(
+    eq: Equivalent, ridge: Array | None, low: Float[Array, " 2"], high: Float[Array, " 2"], level: Array
+) -> _Roots:
     """Where L_test is lowest in [low[0], high[0]], and where the gap reaches `level` in [low[1], high[1]].
 
     A function that rises through zero is sampled on nine points, its first rise is sampled again, and a secant ends the
@@ -179,7 +180,7 @@ def _roots(eq: Equivalent, ridge: Array, low: Float[Array, " 2"], high: Float[Ar
     """
     nodes, weights = _contour(_FINE, WINDOW ** (2.0 / _PER_WINDOW))
     x, _, status = rs.solve(eq, jnp.asarray(-nodes) / (2.0 * high[:, None]))
-    form = _form(eq, x, 2.0 * high, ridge)
+    form = _form(eq, x, ridge)
 
     def at(log_c: Float[Array, "2 M"]) -> tuple[Array, Array, Array]:
         train, test, slope = _losses(form, nodes, weights, 0.5 * jnp.exp(log_c) / high[:, None])
@@ -204,7 +205,7 @@ def _roots(eq: Equivalent, ridge: Array, low: Float[Array, " 2"], high: Float[Ar
 
 
 def best_stopping(
-    problem: ScoreProblem, slowest: Array, train_inf: Array, test_inf: Array, windows: int, rays: bool = True
+    problem: ScoreProblem, slowest: Array, train_inf: Array, test_inf: Array, windows: int, rays: bool, ridged: bool
 ) -> Stopping:
     """Best stopping of one problem, to be traced and vmapped: `rfscore.sweeps.theory` does, and says what is returned.
 
@@ -215,9 +216,10 @@ def best_stopping(
         test_inf: test loss there.
         windows: `windows_needed` of LAST top/(FIRST slowest).
         rays: start solutions from their neighbours (fast); otherwise each on its own, for what that left unverified.
+        ridged: whether there is a ridge.
     """
     eq = equivalent(problem)
-    ridge = jnp.asarray(problem.ridge, dtype=float)
+    ridge = jnp.asarray(problem.ridge, dtype=float) if ridged else None
     scan = _scan(eq, ridge, FIRST / eq.top, LAST / slowest, windows, rays)
     size, i = scan.c.size, jnp.argmin(scan.test)
     level = 0.5 * (test_inf - train_inf)

@@ -19,6 +19,9 @@ from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.two_point import corner
 
+#: Coupling of the weights' own norm, |A|^2.
+IDENTITY = (1.0, 0.0, 0.0)
+
 
 def beta(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B"]:
     """Weight of b W/sqrt d in V R."""
@@ -68,6 +71,8 @@ def kernel(
     return beta12 - eq.target**2 * inner
 
 
-def pairs(eq: Equivalent, x: op.Point, coupling: Inexact[Array, " 3"]) -> Inexact[Array, "2 *B N N"]:
+def pairs(
+    eq: Equivalent, x: op.Point, coupling: Inexact[Array, " 3"] | tuple[float, float, float]
+) -> Inexact[Array, "2 *B N N"]:
     """The kernel of the solutions x with themselves, and with their conjugates: what a contour's upper half needs."""
-    return jnp.stack([kernel(eq, x, y, coupling) for y in (x, x.conj())])
+    return jnp.stack([kernel(eq, x, y, jnp.asarray(coupling)) for y in (x, x.conj())])

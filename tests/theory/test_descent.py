@@ -55,9 +55,8 @@ def test_polynomials_on_an_ellipse_and_powers_on_a_parabola_agree(beta: float, s
     run = descent._descent(FROZEN, spectrum(FROZEN), step, beta)
     with jax.enable_x64(True):
         eq, ridge = equivalent(FROZEN), jnp.asarray(FROZEN.ridge)
-        end = every_step.solved(eq, np.zeros((1, 1)))
         few, many = (
-            descent._mean(eq, ridge, end, k, every_step.solved(eq, k.z))
+            descent._mean(eq, ridge, k, every_step.solved(eq, k.z))
             for k in (step_contours.few_steps(count, run), step_contours.many_steps(count, run))
         )
         for one, two in zip(few, many, strict=True):

@@ -87,11 +87,10 @@ def volterra(problem: rf.ScoreProblem, step: float, momentum: float, noise: step
     """Run, equivalent, mean curves and kernels at 0 ... last."""
     with jax.enable_x64(True):
         run, eq = descent._descent(problem, spectrum(problem), step, momentum), equivalent(problem)
-        end = every_step.solved(eq, np.array([[0.0 if problem.ridge else -1.0]]))
         ridge = jnp.asarray(float(problem.ridge))
 
         def evaluate(k, x):
-            return [*descent._mean(eq, ridge, end, k, x), *step_noise.kernels(eq, ridge, k, x)]
+            return [*descent._mean(eq, ridge, k, x), *step_noise.kernels(eq, ridge, k, x)]
 
         return run, eq, evaluate, every_step.at_every_step(eq, evaluate, last, run)
 
