@@ -23,6 +23,18 @@ def number(name: str, value: Any, admissible: str) -> float:
     raise bad(name, value, admissible)
 
 
+def generator(seed: Any) -> np.random.Generator:
+    """The generator of a seed; a Generator is returned as it is, to be advanced.
+
+    Raises:
+        InputError: text, truth values, fractions, negative numbers.
+    """
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+    if not (whole or isinstance(seed, np.random.SeedSequence | np.random.Generator)):
+        raise bad("seed", seed, "a whole number >= 0, a SeedSequence or a Generator")
+    return np.random.default_rng(seed)
+
+
 def reals(name: str, value: Any, admissible: str) -> np.ndarray:
     """`value` as a float64 array, from real numbers only.
 

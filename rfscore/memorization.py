@@ -78,6 +78,8 @@ def _rows(name: str, points: Any, least: int) -> np.ndarray:
     """Rows of finite numbers: floats as they are, so that large sets are not copied, the rest as float64."""
     try:
         rows = np.asarray(points)
+        if rows.dtype.kind in "USb":
+            raise TypeError("text and truth values are no numbers")
         rows = rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise bad(name, type(points).__name__, "an array of numbers (N, d)") from error

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from rfscore._numbers import number
+from rfscore._numbers import generator, number
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.finite import equivalent, frozen, given
@@ -74,7 +74,7 @@ def draw(
             raise bad(f"{name} = round(psi_{name} d)", 0, "at least 1",
                       f"raise d above {0.5 / float(getattr(problem, f'psi_{name}')):.3g}")  # fmt: skip
     co = coefficients(problem)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     sigma = problem.covariance.eigenvalues(d)
     weights = rng.standard_normal((sizes["p"], d))
     data = rng.standard_normal((sizes["n"], d))
@@ -155,7 +155,7 @@ def from_arrays(
     act = as_activation(activation)
     sigma = _centre(act, np.sqrt(np.exp(-2.0 * t) * mean_square - np.expm1(-2.0 * t)))
     draws, decay = noise_draws_in_range(noise_draws), float(ridge_in_range(ridge))
-    model, rng = _Model(w, x, float(t), sigma, act.kinks), np.random.default_rng(seed)
+    model, rng = _Model(w, x, float(t), sigma, act.kinks), generator(seed)
     given.warn_of_spaces(arrays, mean_square)
     return _exact(model, draws, decay, rng, arrays.get("covariance"), arrays.get("test_data"))
 

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
+from rfscore._numbers import generator
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.training import Adam, Descent, Training
 from rfscore.results import LossCurves
@@ -93,7 +94,7 @@ def _noisy_descent(instance: Instance, training: Descent, seed: Seed) -> Iterato
     rate = 2.0 * instance.delta / instance.psi_p
     top = float(linalg.eigvalsh(instance.U, subset_by_index=[instance.p - 1] * 2)[0]) + instance.ridge
     training.check_stable(top, rate)
-    rng = np.random.default_rng(seed).spawn(1)[0]  # drawn with the same seed, noises and W would be the same numbers
+    rng = generator(seed).spawn(1)[0]  # drawn with the same seed, noises and W would be the same numbers
     theta = before = np.zeros((instance.d, instance.p))
     while True:
         yield theta

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from rfscore._numbers import reals
+from rfscore._numbers import number, reals
 from rfscore.errors import InputError, bad
 from rfscore.observables.times import Status
 
@@ -117,7 +117,7 @@ def _fit_input(n: Any, tau: Any, level: float, resamples: int) -> tuple[np.ndarr
         raise bad("n", n.tolist(), "finite sizes > 0")
     if np.any(np.isinf(tau)) or np.any(tau <= 0):
         raise bad("tau", float(tau[np.isinf(tau) | (tau <= 0)][0]), "times > 0, NaN for a censored run")
-    if not 0 < level < 1:
+    if not 0 < number("level", level, "a number in (0, 1)") < 1:
         raise bad("level", level, "a number in (0, 1)")
     if resamples < 100:
         raise bad("resamples", resamples, "at least 100")

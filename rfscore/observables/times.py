@@ -97,7 +97,7 @@ def minimum(tau: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], *, resolut
         '50.1187 = 10^1.7, height 0.8000, ok'
     """
     curve = _curve(tau, y)
-    if not resolution >= 0:
+    if not number("resolution", resolution, "a number >= 0") >= 0:
         raise bad("resolution", resolution, "a number >= 0")
     lowest = np.flatnonzero(curve.y <= curve.y.min() + resolution)
     at_start, at_end = lowest[0] <= curve.inner[0], lowest[-1] >= curve.inner[-1]
@@ -170,7 +170,7 @@ def crossing(
     """
     curve = _curve(tau, y)
     after = _time("after", after)
-    if not math.isfinite(level):
+    if not math.isfinite(number("level", level, "a finite number")):
         raise bad("level", level, "a finite number")
     sign = 1.0 if rising else -1.0
     times, values = _from(curve, after)
@@ -228,7 +228,7 @@ def onset(
     Raises:
         InputError: shapes, order, NaN, threshold <= 0.
     """
-    if not (math.isfinite(threshold) and threshold > 0):
+    if not 0 < number("threshold", threshold, "a finite number > 0") < math.inf:
         raise bad("threshold", threshold, "a finite number > 0")
     return crossing(tau, gap, threshold, after=after)
 
@@ -274,7 +274,7 @@ def tau_half(
         >>> print(f"{tau_half(tau, train, test).value:.4g}, {1e4 * np.log(2):.4g} expected")
         6929, 6931 expected
     """
-    if not 0 < fraction < 1:
+    if not 0 < number("fraction", fraction, "a number in (0, 1)") < 1:
         raise bad("fraction", fraction, "a number in (0, 1)")
     low = tau_opt(tau, test)
     gap = _curve(tau, np.asarray(test, dtype=np.float64) - np.asarray(train, dtype=np.float64))
