@@ -98,6 +98,10 @@ def short(value: Any) -> str:
         >>> print(short(np.float64(54.123)), short(np.linspace(0.0, 1.0, 101)))
         54.12 [0, 0.01, ..., 0.99, 1]
     """
+    if isinstance(value, eqx.Module) and not isinstance(value, Result):
+        return eqx.tree_pformat(value, width=10**6)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(short(item) for item in value)}]"
     if not _is_numbers(value):
         return str(value) if isinstance(value, jax.core.Tracer) else repr(value)
     array = np.asarray(value)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import rfscore as rf
 from rfscore.results import LossCurves, Result, meanings, quantity, short
 
 
@@ -16,10 +17,14 @@ def _every_result() -> list[type[Result]]:
     return sorted(Result.__subclasses__(), key=lambda kind: kind.__name__)
 
 
+PROBLEM = rf.ScoreProblem(8.0, 64.0, 0.01)
 CURVES = LossCurves(np.array([[0.0, 1.0], [10.0, np.inf]]), np.ones((2, 2)), 2.0 * np.ones((2, 2)), np.zeros((2, 2)))
 
 
 def test_a_result_prints_its_numbers() -> None:
+    assert "f64" not in repr(rf.timescales(PROBLEM)) and repr(rf.timescales(PROBLEM)).startswith(
+        "Timescales(tau_gen_scale=50.5, "
+    )
     ones, twos, zeros = "[[1, 1], [1, 1]]", "[[2, 2], [2, 2]]", "[[0, 0], [0, 0]]"
     assert repr(CURVES) == f"LossCurves(tau=[[0, 1], [10, inf]], train={ones}, test={twos}, score_error={zeros})"
 
@@ -66,3 +71,18 @@ def test_a_traced_result_can_still_be_printed() -> None:
 def test_short_forms() -> None:
     assert short(54.123) == "54.12" and short(7) == "7" and short(True) == "True"
     assert short(np.array([1.0, 2.0 + 1.0j])) == "[1+0j, 2+1j]"
+
+
+def test_what_the_theory_returns_prints_numbers_and_turns_into_datasets() -> None:
+    tau = [0.0, 10.0, np.inf]
+    found = (
+        rf.loss_curves(PROBLEM, tau), rf.bulk_curves(PROBLEM, tau), rf.decomposition(PROBLEM, tau),
+        rf.spectrum(PROBLEM), rf.timescales(PROBLEM), rf.resolvent(PROBLEM, [-1.0]), rf.coefficients(PROBLEM),
+        rf.two_point(PROBLEM, [-1.0, 1j], [-2.0]), rf.large_psi_law(PROBLEM),
+        rf.finite.draw(PROBLEM, 2).gradient_flow().mode_contributions(tau),
+    )  # fmt: skip
+    for result in found:
+        assert isinstance(result, Result) and "(numpy)" not in repr(result) and "<table>" in result._repr_html_()
+        data = result.to_xarray()
+        wanted = {name for name, field in type(result).__dataclass_fields__.items() if "dims" in field.metadata}
+        assert wanted and wanted <= set(data.variables)

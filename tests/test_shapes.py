@@ -31,7 +31,7 @@ def test_resolvent_has_the_shape_of_z() -> None:
 
 def test_kernel_has_one_entry_per_pair() -> None:
     z = around_spectrum(PROBLEM)
-    assert isinstance(rf.two_point(PROBLEM, z, z), Complex[np.ndarray, "8 8"])
+    assert isinstance(rf.two_point(PROBLEM, z, z).values, Complex[np.ndarray, "8 8"])
 
 
 def test_curves_have_the_shape_of_tau() -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,6 +23,7 @@ from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.activations import Activation
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 
 _EPS = np.finfo(np.float64).eps
 _REACH = 13.0  # |z| beyond which he_k(z) phi(z) is below 1e-17 for every k
@@ -32,7 +32,7 @@ _WANTED = 2e-13
 _REFUSED = 1e-8
 
 
-class GaussianCoefficients(eqx.Module):
+class GaussianCoefficients(Result):
     r"""The numbers through which an activation enters the theory.
 
     Attributes:
@@ -49,17 +49,17 @@ class GaussianCoefficients(eqx.Module):
         error: estimated largest relative error of v2 and s2.
     """
 
-    mu1: Any
-    a: Any
-    b: Any
-    v2: Any
-    s2: Any
-    mean: Any
-    norm2: Any
-    delta: Any
-    gamma2: Any
-    alpha2: Any
-    error: Any
+    mu1: Any = quantity()
+    a: Any = quantity()
+    b: Any = quantity()
+    v2: Any = quantity()
+    s2: Any = quantity()
+    mean: Any = quantity()
+    norm2: Any = quantity()
+    delta: Any = quantity()
+    gamma2: Any = quantity()
+    alpha2: Any = quantity()
+    error: Any = quantity()
 
 
 @float64

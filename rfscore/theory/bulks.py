@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +12,7 @@ from jaxtyping import Array, Complex, Float
 from rfscore._precision import float64
 from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import calculus, contour, targets
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
@@ -20,7 +20,7 @@ from rfscore.theory.losses import loss_curves
 from rfscore.theory.spectrum import spectrum
 
 
-class BulkCurves(eqx.Module):
+class BulkCurves(Result):
     """What each bulk of the spectrum contributes to the losses, mode by mode.
 
     Attributes:
@@ -30,10 +30,10 @@ class BulkCurves(eqx.Module):
         test: (k, T) contributions to L_test - 1, cross terms shared equally between their two bulks.
     """
 
-    tau: Any
-    edges: Any
-    train: Any
-    test: Any
+    tau: Any = quantity("tau")
+    edges: Any = quantity("bulk", "side")
+    train: Any = quantity("bulk", "tau")
+    test: Any = quantity("bulk", "tau")
 
 
 @jax.jit

@@ -15,13 +15,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import calculus, contour, replicas, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
@@ -29,7 +29,7 @@ from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.losses import weight_decay
 
 
-class Decomposition(eqx.Module):
+class Decomposition(Result):
     r"""Parts of the score error, and two more losses, along training time.
 
     Attributes:
@@ -43,14 +43,14 @@ class Decomposition(eqx.Module):
         penalty: Delta_t |A|^2/(p d): times the ridge, what is descended besides the training loss.
     """
 
-    tau: Any
-    bias2: Any
-    variance: Any
-    from_weights: Any
-    from_data: Any
-    from_noise: Any
-    empirical: Any
-    penalty: Any
+    tau: Any = quantity("tau")
+    bias2: Any = quantity("tau")
+    variance: Any = quantity("tau")
+    from_weights: Any = quantity("tau")
+    from_data: Any = quantity("tau")
+    from_noise: Any = quantity("tau")
+    empirical: Any = quantity("tau")
+    penalty: Any = quantity("tau")
 
     @property
     def interaction(self) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,9 +17,10 @@ from rfscore._precision import float64, is_traced
 from rfscore.errors import bad
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 
 
-class LargePsiLaw(eqx.Module):
+class LargePsiLaw(Result):
     r"""The three parts of Theorem 3.2.
 
     Attributes:
@@ -33,10 +33,10 @@ class LargePsiLaw(eqx.Module):
     """
 
     atom: Any
-    sample_edges: Any
-    sample_mass: Any
-    population_edges: Any
-    population_mass: Any
+    sample_edges: Any = quantity("side")
+    sample_mass: Any = quantity()
+    population_edges: Any = quantity("side")
+    population_mass: Any = quantity()
 
 
 def _averaged_noise(problem: ScoreProblem) -> None:

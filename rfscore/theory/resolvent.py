@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +18,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 
@@ -41,7 +41,7 @@ STATUS = {
 }
 
 
-class Resolvent(eqx.Module):
+class Resolvent(Result):
     r"""Solutions of the one-point equations.
 
     Attributes:
@@ -54,13 +54,13 @@ class Resolvent(eqx.Module):
         status: 0, or a key of `rfscore.theory.resolvent.STATUS`.
     """
 
-    z: Any
-    q: Any
-    r: Any
-    s: Any
-    delta: Any
-    residual: Any
-    status: Any
+    z: Any = quantity("z")
+    q: Any = quantity("z")
+    r: Any = quantity("z")
+    s: Any = quantity("z")
+    delta: Any = quantity("z")
+    residual: Any = quantity("z")
+    status: Any = quantity("z")
 
     @property
     def message(self) -> str:

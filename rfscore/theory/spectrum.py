@@ -21,6 +21,7 @@ from rfscore._numbers import reals
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import floor_edge
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
@@ -102,6 +103,13 @@ def _edge_law(distance: np.ndarray, margin: np.ndarray, edge: np.ndarray) -> tup
     return ratio, np.where(edge == 0.0, 2.0, share)
 
 
+class Atom(NamedTuple):
+    """Eigenvalues that are all equal: where, and which fraction of all."""
+
+    location: float
+    mass: float
+
+
 class BulkRule(NamedTuple):
     """A quadrature of the density."""
 
@@ -110,27 +118,27 @@ class BulkRule(NamedTuple):
     bulk: Int[np.ndarray, " N"]
 
 
-class Spectrum(eqx.Module):
+class Spectrum(Result):
     r"""The limiting eigenvalue distribution of U.
 
     Attributes:
         problem: the problem it belongs to.
         edges: (k, 2) ends of the bulks, ascending.
         masses: (k,) fractions of the eigenvalues in each bulk, exact.
-        atoms: list of (location, mass); the atom at the floor exists when psi_p > psi_n + 1, with m frozen noises when
+        atoms: locations and masses; the atom at the floor exists when psi_p > psi_n + 1, with m frozen noises when
             psi_p > m psi_n.
         floor: s2 (0 with frozen noises) plus the ridge, below which there is no spectrum.
     """
 
     problem: ScoreProblem
-    edges: Float[np.ndarray, "k 2"]
-    masses: Float[np.ndarray, " k"]
-    atoms: list[tuple[float, float]]
-    floor: float
+    atoms: list[Atom]
     _heights: Float[np.ndarray, "k 2"]  # edges - s2, to full relative accuracy
     _panels: Float[np.ndarray, "m 2"]  # bulks, halved until the density integrates to the exact mass of every part
     _owner: Int[np.ndarray, " m"]  # whose panel it is
     _eq: Equivalent
+    edges: Float[np.ndarray, "k 2"] = quantity("bulk", "side")
+    masses: Float[np.ndarray, " k"] = quantity("bulk")
+    floor: float = quantity()
 
     def _evaluate(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Density and fraction below, at heights y."""
@@ -231,15 +239,10 @@ class Spectrum(eqx.Module):
         return float(self.edges[-1, 1])
 
     def to_xarray(self) -> Any:
-        """Edges and masses as an xarray Dataset."""
-        import xarray as xr
-
-        return xr.Dataset(
-            {"edge": (("bulk", "side"), self.edges), "mass": ("bulk", self.masses),
-             "atom_location": ("atom", np.array([a[0] for a in self.atoms])),
-             "atom_mass": ("atom", np.array([a[1] for a in self.atoms]))},
-            coords={"side": ["low", "high"]}, attrs={"floor": self.floor},
-        )  # fmt: skip
+        """As every result, with the atoms."""
+        where, mass = ([atom[i] for atom in self.atoms] for i in (0, 1))
+        found = super().to_xarray().assign_coords(side=["low", "high"])
+        return found.assign(atom_location=("atom", np.array(where)), atom_mass=("atom", np.array(mass)))
 
 
 def _real(name: str, value: Any) -> np.ndarray:
@@ -289,9 +292,12 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
     bulks = [(a.high, b.low) for a, b in pairwise(free) if b.low > a.high or not atom]
     heights = np.array(bulks)
     masses = _masses(eq, free, heights, atom)
-    atoms = [(floor, atom)] if atom > 0 else []
+    atoms = [Atom(floor, atom)] if atom > 0 else []
     owner = np.arange(len(heights))
-    return _verified(Spectrum(problem, heights + floor, masses, atoms, floor, heights, heights, owner, eq))
+    return _verified(Spectrum(
+        problem=problem, edges=heights + floor, masses=masses, atoms=atoms, floor=floor, _heights=heights,
+        _panels=heights, _owner=owner, _eq=eq,
+    ))  # fmt: skip
 
 
 def _masses(eq: Equivalent, free: list[Gap], heights: np.ndarray, atom: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.gaps import Gap, consistent, fraction_below, gaps
@@ -30,7 +31,7 @@ from rfscore.theory.gaps import Gap, consistent, fraction_below, gaps
 NO_EDGE = "timescales: an edge was not verified; move psi_n or psi_p by a relative 1e-9"
 
 
-class Timescales(eqx.Module):
+class Timescales(Result):
     r"""Times in units of training time tau, and the eigenvalues they come from.
 
     Attributes:
@@ -44,13 +45,13 @@ class Timescales(eqx.Module):
         lambda_min_law: s2 + v2 (1 - sqrt(psi_p/psi_n))^2, the edge of Theorem 3.2.
     """
 
-    tau_gen_scale: Any
-    tau_mem_edge: Any
-    tau_last_edge: Any
-    tau_mem_law: Any
-    lambda_min: Any
-    lambda_lowest: Any
-    lambda_min_law: Any
+    tau_gen_scale: Any = quantity(unit="training time")
+    tau_mem_edge: Any = quantity(unit="training time")
+    tau_last_edge: Any = quantity(unit="training time")
+    tau_mem_law: Any = quantity(unit="training time")
+    lambda_min: Any = quantity()
+    lambda_lowest: Any = quantity()
+    lambda_min_law: Any = quantity()
 
     @property
     def window_edge(self) -> Any:

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Float, Inexact
 
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
+from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
@@ -85,8 +86,29 @@ def _two_point(eq: Equivalent, z1: Array, z2: Array, coupling: Array) -> tuple[A
     return kernel(eq, x, y, coupling), jnp.maximum(status1.max(), status2.max())
 
 
+class TwoPoint(Result):
+    r"""The two-point kernel at pairs of spectral points.
+
+    Attributes:
+        z1: N points.
+        z2: M points.
+        values: T(z1, z2) = (1/d^2) Tr [W^T (U - z1)^{-1} C (U - z2)^{-1} W], (N, M).
+        status: 0, or a key of `rfscore.theory.resolvent.STATUS`: the worst of all points.
+    """
+
+    z1: Any = quantity("z1")
+    z2: Any = quantity("z2")
+    values: Any = quantity("z1", "z2")
+    status: Any = quantity()
+
+    @property
+    def message(self) -> str:
+        """What the status means, and the remedy."""
+        return rs.STATUS[int(self.status)]
+
+
 @float64
-def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> Complex[np.ndarray, "N M"]:
+def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None, *, throw: bool = True) -> TwoPoint:
     r"""T(z1, z2) at all pairs of two lists of spectral points (derivations (D6.1)-(D6.6)).
 
     Args:
@@ -96,8 +118,10 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
         coupling: (k0, kWW, kWSW), the matrix k0 I + kWW W W^T/d + kWSW W Sigma W^T/d between the resolvents; default
             U-tilde, the population feature correlation.
 
+        throw: raise where a point was not verified; otherwise look at `status` and `message`.
+
     Returns:
-        Complex array (N, M).
+        TwoPoint.
 
     Raises:
         InputError: a point or the coupling is not finite, or the coupling not three numbers.
@@ -109,8 +133,8 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
     Example:
         >>> import rfscore as rf
         >>> problem = rf.ScoreProblem(psi_n=2.0, psi_p=8.0, t=0.1)
-        >>> T = rf.two_point(problem, [-1.0], [-1.0], coupling=(1.0, 0.0, 0.0))
-        >>> print(f"{T[0, 0].real:.6f}")
+        >>> found = rf.two_point(problem, [-1.0], [-1.0], coupling=(1.0, 0.0, 0.0))
+        >>> print(f"{found.values[0, 0].real:.6f}")
         0.914668
     """
     eq = equivalent(problem)
@@ -121,6 +145,6 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None) -> 
         raise bad("coupling", coupling, "three finite numbers (k0, kWW, kWSW)")
     points = [jnp.atleast_1d(rs.spectral_points(name, z)) for name, z in (("z1", z1), ("z2", z2))]
     values, status = _two_point(eq, *points, between)
-    if not isinstance(status, jax.core.Tracer) and int(status) != rs.OK:
+    if throw and not is_traced(status) and int(status) != rs.OK:
         raise SolveError(f"two_point: {rs.STATUS[int(status)]}")
-    return values
+    return TwoPoint(points[0], points[1], values, status)

@@ -122,7 +122,7 @@ def test_two_point_kernel_of_gaussian_draws_differs_from_the_theory_by_order_one
     couplings = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), u.population]
     z = np.array([-0.1, -1.0 + 0.5j, 0.5 + 0.5j, 2.0 + 1.0j, -3.0, 0.1j, 5.0 - 2.0j, -0.02])
     chosen = [(0, 0), (1, 2), (3, 6), (5, 4)]
-    exact = np.array([[rf.two_point(problem, z, z, c)[i, j] for c in couplings] for i, j in chosen]).ravel()
+    exact = np.array([[rf.two_point(problem, z, z, c).values[i, j] for c in couplings] for i, j in chosen]).ravel()
 
     def deviation(d: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng([d, seed])
@@ -133,7 +133,10 @@ def test_two_point_kernel_of_gaussian_draws_differs_from_the_theory_by_order_one
     rows = {d: np.array([deviation(d, seed) for seed in range(seeds)]) for d, seeds in sizes.items()}
     assert_bias_is_one_over_d(rows, power=0.06)
     wrong = rf.ScoreProblem(3.0, 3.0, 0.2, four([0.5, 1.5]), "erf")  # half more data would be noticed
-    other = np.array([[rf.two_point(wrong, z, z, c)[i, j] for c in couplings] for i, j in chosen]).ravel() / exact - 1.0
+    other = (
+        np.array([[rf.two_point(wrong, z, z, c).values[i, j] for c in couplings] for i, j in chosen]).ravel() / exact
+        - 1.0
+    )
     assert np.max(np.abs(other)) > 0.12
 
 

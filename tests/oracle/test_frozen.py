@@ -37,7 +37,7 @@ def test_resolvent_and_kernel_agree_with_the_oracle(j: int) -> None:
     for name in ("q", "s", "r", "delta"):
         expected = complexes(want[name])
         assert np.max(abs(getattr(found, name) / expected - 1.0)) < 1e-9, name
-    kernel = rf.two_point(problem, z[1:2], z[2:3])[0, 0]
+    kernel = rf.two_point(problem, z[1:2], z[2:3]).values[0, 0]
     assert abs(kernel / complexes([want["kernel"]])[0] - 1.0) < 1e-9
 
 

@@ -85,7 +85,7 @@ def test_late_curve_is_the_value_at_infinity(problem: rf.ScoreProblem) -> None:
 def test_infinite_time_is_the_resolvent_at_zero(problem: rf.ScoreProblem) -> None:
     co, end = rf.coefficients(problem), curves(problem, TIMES)
     at_zero = problem.psi_p * of("s", problem, np.zeros(8))[0].real
-    kernel = rf.two_point(problem, np.zeros(8), np.zeros(8))[0, 0].real
+    kernel = rf.two_point(problem, np.zeros(8), np.zeros(8)).values[0, 0].real
     assert end.train[-1] == pytest.approx(1.0 - co.b**2 * at_zero, abs=1e-13)
     assert end.test[-1] == pytest.approx(1.0 + co.b**2 * (kernel - 2.0 * at_zero), rel=1e-12)
 

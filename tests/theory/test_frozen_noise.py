@@ -87,7 +87,7 @@ def test_two_point_kernel_is_that_of_iterated_two_by_two_matrices(problem: rf.Sc
     z, u = around_spectrum(problem), twin.parts(problem)
     z[::2] = z[::2].conj()
     lifted = twin.lifted_kernel(u, z[:, None], z[None, :], u.population)
-    assert np.allclose(rf.two_point(problem, z, z), lifted, rtol=1e-9, atol=0.0)
+    assert np.allclose(rf.two_point(problem, z, z).values, lifted, rtol=1e-9, atol=0.0)
 
 
 @frozen
@@ -299,7 +299,7 @@ class TestRidge:
         free, co = rf.ScoreProblem(2.0, 8.0, 0.1), rf.coefficients(problem)
         at = eight([-0.02 + 0j])
         trace = 8.0 * rf.resolvent(free, at).s[0].real
-        two, one = (rf.two_point(free, at, at, c)[0, 0].real for c in (None, (1.0, 0.0, 0.0)))
+        two, one = (rf.two_point(free, at, at, c).values[0, 0].real for c in (None, (1.0, 0.0, 0.0)))
         cur = curves(problem, INF)
         assert cur.test[0] == pytest.approx(1 + co.b**2 * (two - 2 * trace), rel=1e-12)
         assert cur.train[0] == pytest.approx(1 - co.b**2 * (trace + 0.02 * one), rel=1e-12)

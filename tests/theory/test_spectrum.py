@@ -244,4 +244,4 @@ class TestManyEigenvalues:
 
 def test_spectrum_writes_itself_as_xarray() -> None:
     data = rf.spectrum(REGIMES["small"]).to_xarray()
-    assert data.sizes["bulk"] == 2 and float(data["mass"].sum() + data["atom_mass"].sum()) == pytest.approx(1.0)
+    assert data.sizes["bulk"] == 2 and float(data["masses"].sum() + data["atom_mass"].sum()) == pytest.approx(1.0)
