@@ -92,7 +92,7 @@ def _both(ax: Axes, found: Spectrum, bulk: int, bins: Array) -> float:
     lam = low + (high - low) * np.sin(0.5 * np.pi * np.linspace(0, 1, 400)) ** 2
     rho = found.theory.density(lam)
     ax.plot(lam, rho, color=style.INK)
-    return float(rho.max())
+    return plotting.top(lam, rho)
 
 
 def _population(ax: Axes, found: Spectrum) -> None:

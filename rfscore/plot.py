@@ -49,12 +49,8 @@ def spectrum(found: Spectrum, ax: Axes | None = None) -> Axes:
         'log'
     """
     ax = _axes(ax)
-    pieces = []
-    for low, high in found.edges:
-        low = max(low, 1e-6 * high)
-        lam = low * (high / low) ** (0.5 * (1.0 - np.cos(np.linspace(0.0, np.pi, 300)[1:-1])))
-        pieces.append((lam, lam * found.density(lam)))
-    plotting.density(ax, pieces, found.atoms)
+    places = [plotting.places(low, high) for low, high in found.edges]
+    plotting.density(ax, [(lam, lam * found.density(lam)) for lam in places], found.atoms)
     return ax
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 import rfscore as rf
+from rfscore import plotting
 
 PROBLEM = rf.ScoreProblem(8.0, 64.0, 0.01)
 TAU = np.concatenate([[0.0], np.geomspace(1.0, 1e7, 29), [np.inf]])
@@ -34,3 +36,20 @@ def test_contributions_of_bulks_and_their_sum() -> None:
     zero, total, *bulks = ax.get_lines()
     assert len(bulks) == 3 and np.allclose(total.get_ydata(), sum(line.get_ydata() for line in bulks))
     assert ax.get_ylabel() == "part of train loss" and zero.get_linewidth() < 1.0
+
+
+@pytest.mark.parametrize(("psi_n", "psi_p", "draws"), [(1.0, 2.0, np.inf), (2.0, 4.0, 2)])
+def test_no_point_beside_a_hard_edge_decides_the_scale_of_a_picture(psi_n: float, psi_p: float, draws: float) -> None:
+    """The density is infinite at the floor; the curve away from it fills the axis."""
+    spec = rf.spectrum(rf.ScoreProblem(psi_n, psi_p, 0.01, noise_draws=draws))
+    _, axes = plotting.panels(1, 2)
+    pieces = []
+    for low, high in spec.edges:
+        lam = plotting.places(low, high)
+        pieces.append((lam, lam * spec.density(lam)))
+    plotting.density(axes[0, 0], pieces)
+    low, high = spec.edges[0]
+    lam = np.linspace(low, high, 400)
+    plotting.bulk(axes[0, 1], lam, spec.density(lam))
+    assert axes[0, 1].get_ylim()[1] < 8 * spec.density(low + 0.05 * (high - low))
+    assert axes[0, 0].get_ylim()[1] < 30 * max(np.median(y) for _, y in pieces)

@@ -98,8 +98,6 @@ def spectrum(
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
-    import numpy as np
-
     import rfscore as rf
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
@@ -113,11 +111,8 @@ def spectrum(
         from rfscore import plotting
 
         figure, axes = plotting.panels(width=4.6, height=3.0)
-        pieces = []
-        for low, high in spec.edges:
-            lam = low + (high - low) * np.sin(0.5 * np.pi * np.linspace(0, 1, 400)) ** 2
-            pieces.append((lam, lam * spec.density(lam)))
-        plotting.density(axes[0, 0], pieces, spec.atoms)
+        places = [plotting.places(low, high) for low, high in spec.edges]
+        plotting.density(axes[0, 0], [(lam, lam * spec.density(lam)) for lam in places], spec.atoms)
         return figure
 
     def screen() -> None:

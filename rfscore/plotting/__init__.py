@@ -7,7 +7,9 @@ from rfscore.plotting.curves import score_error as score_error
 from rfscore.plotting.curves import versus as versus
 from rfscore.plotting.spectra import bulk as bulk
 from rfscore.plotting.spectra import density as density
+from rfscore.plotting.spectra import places as places
 from rfscore.plotting.spectra import ranks as ranks
+from rfscore.plotting.spectra import top as top
 from rfscore.plotting.style import Points as Points
 from rfscore.plotting.style import panels as panels
 from rfscore.plotting.style import paper as paper

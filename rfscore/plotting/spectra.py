@@ -10,6 +10,24 @@ from matplotlib.axes import Axes
 from rfscore.plotting import style
 
 
+def top(x: np.ndarray, y: np.ndarray) -> float:
+    """Height of the axis of a density y along x: its largest value, unless a few points beside a hard edge decide that.
+
+    At most twice the height above which half of the area lies.
+    """
+    seen = np.isfinite(y)
+    x, y = x[seen], y[seen]
+    order = np.argsort(-y)
+    area = np.cumsum((y * np.gradient(x))[order])
+    return float(min(y.max(), 2.0 * y[order][np.searchsorted(area, 0.5 * area[-1])])) or 1.0
+
+
+def places(low: float, high: float, count: int = 400) -> np.ndarray:
+    """Points of a bulk on a logarithmic axis, dense at both ends; of one that begins at 0 the last eight decades."""
+    start = max(low, 1e-8 * high)
+    return start * (high / start) ** (np.sin(0.5 * np.pi * np.linspace(0, 1, count)) ** 2)
+
+
 def bulk(
     ax: Axes,
     lam: np.ndarray,
@@ -43,7 +61,7 @@ def bulk(
     if atom is not None:
         ax.axvline(atom, color=style.INK, linewidth=2.0)
     ax.set_xlim(lam[0], lam[-1])
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, 1.6 * top(lam, density))
     ax.ticklabel_format(axis="both", scilimits=(-3, 4))
     ax.set_xlabel(r"eigenvalue $\lambda$ of $U$")
     style.tag(ax, title, 1.09)
@@ -62,14 +80,15 @@ def density(
         atoms: (location, mass).
     """
     for lam, y in pieces:
-        ax.plot(lam, y, color=style.INK)
-        ax.fill_between(lam, y, color=style.INK, alpha=0.15, linewidth=0)
+        seen = np.isfinite(y)
+        ax.plot(lam[seen], y[seen], color=style.INK)
+        ax.fill_between(lam[seen], y[seen], color=style.INK, alpha=0.15, linewidth=0)
     for where, mass in atoms:
         ax.axvline(where, color=style.ATOM, linewidth=2.2, label=f"atom of mass {mass:.4g}")
     if atoms:
         ax.legend(loc="upper right")
     ax.set_xscale("log")
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, 1.05 * max(top(np.log(lam), y) for lam, y in pieces))
     ax.set(xlabel=r"eigenvalue $\lambda$ of $U$", ylabel=r"$\lambda\,\rho(\lambda)$: mass per unit of $\ln\lambda$")
 
 

@@ -56,7 +56,6 @@ def spectrum(result: SpectrumResult) -> Figure:
             ax, lam, rho, bins, _histogram(exact, bins), outline=_histogram(twin, bins), colour=colour_of(names[k]),
             title=f"{names[k]}\nmass {spec.mass(k):.4g}",
         )  # fmt: skip
-        ax.set_ylim(0.0, 1.6 * rho.max())
     panels[0].set_ylabel(r"density $\rho(\lambda)$")
     panels[-1].legend(loc="upper right", fontsize=7)
     return figure

@@ -15,9 +15,11 @@ from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory import calculus, contour, targets
 from rfscore.theory import resolvent as rs
-from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.losses import loss_curves
-from rfscore.theory.spectrum import spectrum
+from rfscore.theory.spectrum import Spectrum, spectrum
+
+_HARD = 1e-8  # a bulk whose lower edge is closer to the floor, over its upper one, is taken together with the floor
 
 
 class BulkCurves(Result):
@@ -38,19 +40,24 @@ class BulkCurves(Result):
 
 @jax.jit
 def _through_gaps(
-    eq: Equivalent, ridge: Float[Array, ""], z: Complex[Array, "K N"], w: Complex[Array, "K N"], c: Float[Array, " T"]
+    eq: Equivalent,
+    ridge: Float[Array, ""],
+    floor: Float[Array, ""],
+    y: Complex[Array, "K N"],
+    w: Complex[Array, "K N"],
+    c: Float[Array, " T"],
 ) -> tuple[Array, Array, Array]:
-    """Contributions (K, T) from closed curves z with weights w around each bulk, upper halves only."""
-    x, _, status = rs.solve(eq, z.reshape(-1))
+    """Contributions (K, T) from closed curves y = z - floor with weights w around each bulk, upper halves only."""
+    x, _, status = rs.solve(eq, y.reshape(-1))
     pull, cross = targets.traces(eq, x)
     two = targets.pairs(eq, x, eq.population)
-    flat, weights = z.reshape(-1), w.reshape(-1)
+    flat, weights = y.reshape(-1) + floor, w.reshape(-1)
     # (1 - e^{-c z})/z with its infinite-time limit; expm1 keeps small c accurate.
     single = jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, c)[:, None] * flat)) / flat
     double = (
         jnp.where(jnp.isinf(c)[:, None], 1.0, -jnp.expm1(-jnp.where(jnp.isinf(c), 0.0, 2 * c)[:, None] * flat)) / flat
     )
-    bulks, nodes = z.shape
+    bulks, nodes = y.shape
 
     def per_bulk(terms: Array) -> Array:
         return jnp.real(terms).reshape(-1, bulks, nodes).sum(-1).T
@@ -59,6 +66,27 @@ def _through_gaps(
     train = 2.0 * per_bulk((double + ridge * single**2) * weights * pull)
     left = single * weights
     return train, 2.0 * per_bulk(left * calculus.partly(left, two)) + 4.0 * per_bulk(left * cross), status.max()
+
+
+def _around_bulks(spec: Spectrum, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Curves y = z - floor (K, N) and weights; heights, because a gap may be narrow against the floor.
+
+    A bulk that begins at the floor is taken together with it: the atom there, if any, carries nothing of V. Its curve
+    leaves the floor by less than what keeps e^{-exponent z} bounded.
+    """
+    heights = spec._heights
+    below, above = np.concatenate([[0.0], heights[:-1, 1]]), np.concatenate([heights[1:, 0], [np.inf]])
+    ends = np.stack([heights[:, 0], heights[:, 1], below, above], axis=-1)
+    shift = np.zeros((len(ends), 1))
+    if heights[0, 0] < _HARD * heights[0, 1]:
+        room = spec.floor if spec.floor > 0.0 else 1.0 / exponent if exponent > 0.0 else np.inf
+        shift[0] = min(room, heights[0, 1])
+        ends[0, 0], ends[0, 2] = 0.0, -shift[0, 0]
+    curves = [contour.around(*row) for row in (ends + shift).tolist()]
+    size = max(y.size for y, _ in curves)
+    # Curves of different lengths in one rectangular array: repeated nodes with weight 0.
+    y = np.array([np.pad(y, (0, size - y.size), mode="edge") for y, _ in curves])
+    return y - shift, np.array([np.pad(w, (0, size - w.size)) for _, w in curves])
 
 
 @float64
@@ -90,18 +118,11 @@ def bulk_curves(problem: ScoreProblem, tau: Any) -> BulkCurves:
     """
     times = np.atleast_1d(calculus.training_times(tau))
     spec = spectrum(problem)
-    eq = equivalent(problem)
-    below = np.concatenate([[0.0], spec.edges[:-1, 1]])
-    above = np.concatenate([spec.edges[1:, 0], [np.inf]])
-    curves = [
-        contour.around(*map(float, ends)) for ends in zip(spec.edges[:, 0], spec.edges[:, 1], below, above, strict=True)
-    ]
-    size = max(z.size for z, _ in curves)
-    # Curves of different lengths in one rectangular array: repeated nodes with weight 0.
-    z = np.array([np.pad(z, (0, size - z.size), mode="edge") for z, _ in curves])
-    w = np.array([np.pad(w, (0, size - w.size)) for _, w in curves])
     c = 2.0 * problem.delta * times / problem.psi_p
-    train, test, status = _through_gaps(eq, jnp.asarray(problem.ridge), jnp.asarray(z), jnp.asarray(w), c)
+    y, w = _around_bulks(spec, float(np.max(c[np.isfinite(c)], initial=0.0)))
+    train, test, status = _through_gaps(
+        spec._eq, jnp.asarray(problem.ridge), jnp.asarray(spec.floor), jnp.asarray(y), jnp.asarray(w), c
+    )
     calculus.verify(status, "bulk_curves")
     total = loss_curves(problem, times)
     error = max(
