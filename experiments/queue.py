@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rfscore.networks import config as configs
@@ -19,17 +19,29 @@ from rfscore.networks.config import RunConfig
 HERE = Path(__file__).resolve().parent
 #: A run is long enough when this share of its samples are copies.
 ENOUGH = 0.2
+#: The optimiser of the paper.
+SGD = ("training.optimizer=sgd", "training.learning_rate=0.01", "training.batch=512")
+#: How runs are measured while they go on: enough to read times off, at a small part of the cost of training.
+QUICK = {
+    "mixture_sgd": ("measurement.samples=2500",),
+    "faces": ("measurement.samples=256", "measurement.noises=2", "measurement.quality=false"),
+    "digits": ("measurement.samples=256", "measurement.noises=2", "measurement.quality=false"),
+}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One run up to one step: `experiment` names the folder of its config, which n, W and `changes` complete."""
+    """One run up to one step: `experiment` names the folder of its config, which n, W and `changes` complete.
+
+    A run that goes on is measured with fewer samples; `full` measures it as its config says.
+    """
 
     experiment: str
     n: int
     width: int
     until: int
     changes: tuple[str, ...] = ()
+    full: bool = False
 
     @property
     def name(self) -> str:
@@ -40,6 +52,7 @@ class Stage:
     def config(self, source: str | None) -> RunConfig:
         """The run, on the images at `source` where its own are not shipped."""
         words = [f'name="{self.name}"', f"data.n={self.n}", f"network.width={self.width}", *self.changes]
+        words += () if self.full else QUICK[self.experiment]
         found = configs.read(HERE / self.experiment / "config.toml", words)
         if source and not found.data.source.isalpha():
             found = configs.read(HERE / self.experiment / "config.toml", [*words, f'data.source="{source}"'])
@@ -47,12 +60,22 @@ class Stage:
 
 
 def plan() -> list[Stage]:
-    """The stages in order."""
-    mixture = [(n, 128, k * n) for n, k in ((128, 500), (256, 500), (512, 500), (128, 2000), (256, 1000), (512, 1000))]
-    mixture += [(64, 128, 40_000), (1024, 128, 500_000), (512, 64, 500_000), (512, 256, 250_000), (256, 128, 2_000_000)]
-    mixture += [(512, 128, 2_000_000), (1024, 128, 2_000_000), (512, 64, 4_000_000), (512, 256, 2_000_000)]
-    mixture += [(1024, 128, 4_000_000), (2048, 128, 4_000_000)]
-    return [Stage("mixture_sgd", n, width, until) for n, width, until in mixture]
+    """The stages in order: first something of every family, then the larger n, W and other optimisers."""
+    first = [("mixture_sgd", 128, 128, 64_000), ("faces", 16, 16, 3_000), ("mixture_sgd", 256, 128, 128_000),
+             ("digits", 16, 16, 4_000), ("faces", 32, 16, 6_000), ("mixture_sgd", 512, 128, 256_000),
+             ("digits", 32, 16, 8_000), ("faces", 64, 16, 12_000), ("digits", 64, 16, 16_000),
+             ("mixture_sgd", 512, 64, 512_000), ("mixture_sgd", 1024, 128, 512_000), ("faces", 128, 16, 24_000),
+             ("digits", 128, 16, 32_000), ("mixture_sgd", 512, 256, 256_000), ("faces", 256, 16, 48_000)]  # fmt: skip
+    later = [("mixture_sgd", 2048, 128, 1_024_000), ("faces", 64, 24, 12_000), ("faces", 64, 32, 12_000),
+             ("digits", 256, 16, 64_000), ("faces", 512, 16, 96_000), ("faces", 128, 24, 24_000),
+             ("faces", 128, 32, 24_000), ("digits", 512, 16, 128_000)]  # fmt: skip
+    stages = [Stage(*words) for words in first]
+    stages += [Stage(x, n, w, 2 * until) for x, n, w, until in first]  # those that have not copied enough go on
+    stages += [Stage("faces", 64, 16, 24_000, ("training.batch=0",))]
+    stages += [Stage("faces", n, 16, 4_000 * n, SGD) for n in (16, 32, 64)]
+    stages += [Stage(x, n, w, k * until) for k in (1, 2) for x, n, w, until in later]
+    stages += [Stage(x, n, w, 8 * until) for x, n, w, until in first + later if x == "mixture_sgd"]
+    return stages + [replace(stage, full=True) for stage in {stage.name: stage for stage in stages}.values()]
 
 
 def _said(path: Path, key: str, default: object) -> object:
@@ -70,11 +93,15 @@ def finished(folder: Path, stage: Stage) -> bool:
 def work(stage: Stage, out: Path, source: str | None) -> None:
     """Train one stage and measure its snapshots."""
     folder, began = out / stage.name, time.monotonic()
-    if not finished(folder, stage):
+    done = finished(folder, stage)
+    if done and not stage.full and (folder / "summary.json").exists():
+        return
+    if not done:
         resume = (folder / "config.toml").exists()
         run.train(stage.config(source), folder, lambda *_: None, resume=resume, until=stage.until)
         print(f"{stage.name}: step {stage.until} after {time.monotonic() - began:.0f} s", flush=True)
-    measure.measure_run(*run.opened(folder), lambda *_: None)
+    _, points, _ = run.opened(folder)
+    measure.measure_run(stage.config(source), points, folder, lambda *_: None)
     print(f"{stage.name}: measured after {time.monotonic() - began:.0f} s", flush=True)
 
 

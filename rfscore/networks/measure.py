@@ -22,7 +22,7 @@ from rfscore.networks.data import Dataset
 from rfscore.networks.divergence import mixture_kl, neighbour_kl
 from rfscore.networks.frechet import frechet_distance, kernel_distance
 from rfscore.networks.mlp import ResidualMLP
-from rfscore.networks.network import Network, new_network, parameter_count
+from rfscore.networks.network import Network, new_network, parameter_count, predict_noise
 from rfscore.networks.quality import EXTRACTORS, extract
 from rfscore.networks.schedule import ALPHA_BAR, TIMES, index_of, sampling_indices
 from rfscore.networks.summary import COLUMNS, RunSummary
@@ -54,7 +54,7 @@ def _block_loss(network: Network, x: Array, index: int, key: Array) -> Array:
     noise = jax.random.normal(key, x.shape, dtype=jnp.float32)
     alpha = ALPHA_BAR[index]
     noisy = np.sqrt(alpha) * x + np.sqrt(1.0 - alpha) * noise
-    return jnp.sum((jax.vmap(lambda v: network(v, jnp.asarray(index)))(noisy) - noise) ** 2)
+    return jnp.sum((predict_noise(network, noisy, jnp.full(len(x), index)) - noise) ** 2)
 
 
 def fixed_time_loss(
@@ -87,9 +87,10 @@ class LearnedScore(eqx.Module):
     def __call__(self, x: Float[Array, "N ..."], t: Float[Array, ""]) -> Float[Array, "N ..."]:
         """Score of every point at one time."""
         index = jnp.argmin(jnp.abs(jnp.asarray(np.log(TIMES), dtype=jnp.float32) - jnp.log(t)))
-        noise = jax.vmap(lambda v: self.network(v, index))(x)
+        index = jnp.broadcast_to(index, len(x))
+        noise = predict_noise(self.network, x, index)
         if self.guidance and self.label is not None:
-            guided = jax.vmap(lambda v, y: self.network(v, index, y))(x, self.label)
+            guided = predict_noise(self.network, x, index, self.label)
             noise = noise + self.guidance * (guided - noise)
         return -noise / jnp.sqrt(-jnp.expm1(-2 * t))
 

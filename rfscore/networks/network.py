@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from rfscore.networks.config import RunConfig
 from rfscore.networks.data import Dataset
@@ -28,6 +28,15 @@ def new_network(config: RunConfig, data: Dataset) -> Network:
         return UNet(net.width, dropout=net.dropout, classes=classes, key=key)
 
     return _initialised(eqx.filter_eval_shape(make, jax.random.key(0)), np.random.default_rng(config.seed))
+
+
+def predict_noise(
+    network: Any, x: Float[Array, "B ..."], index: Int[Array, " B"], label: Int[Array, " B"] | None = None,
+    key: Array | None = None,
+) -> Float[Array, "B ..."]:  # fmt: skip
+    """The noise in every point: by the network's own `batch` where it has one, else point by point under `jax.vmap`."""
+    found: Float[Array, "B ..."] = getattr(network, "batch", jax.vmap(network))(x, index, label, key)
+    return found
 
 
 def _initialised(shapes: Any, rng: np.random.Generator) -> Any:

@@ -24,7 +24,7 @@ from rfscore.errors import InputError, SolveError
 from rfscore.networks import checkpoint
 from rfscore.networks.config import RunConfig
 from rfscore.networks.data import Dataset
-from rfscore.networks.network import Network, new_network
+from rfscore.networks.network import Network, new_network, predict_noise
 from rfscore.networks.schedule import ALPHA_BAR, STEPS, index_of
 
 #: step, steps, mean loss since the last report, steps per second
@@ -85,7 +85,7 @@ def denoising_loss(
         network, noisy = jax.tree.map(
             lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, (network, noisy)
         )
-    found = jax.vmap(network)(noisy, index, label, jax.random.split(k_drop, count))
+    found = predict_noise(network, noisy, index, label, jax.random.split(k_drop, count))
     return jnp.mean((found.astype(jnp.float32) - noise) ** 2)
 
 

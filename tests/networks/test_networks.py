@@ -62,6 +62,22 @@ def test_widths_that_do_not_fit_are_refused(make):
 
 
 @pytest.mark.slow  # compiles a U-Net
+def test_a_batch_is_answered_as_its_images_one_by_one():
+    """With their own indices, labels and dropout."""
+    net = UNet(8, classes=3, dropout=0.3, key=jax.random.key(0))
+    x, index, label = (
+        jax.random.normal(jax.random.key(1), (3, 1, 8, 12)),
+        jnp.array([3, 500, 999]),
+        jnp.array([0, 2, -1]),
+    )
+    keys = jax.random.split(jax.random.key(2), 3)
+    found = eqx.filter_jit(net.batch)(x, index, label, keys)
+    one = eqx.filter_jit(lambda *each: net(*each))
+    for i in range(3):
+        np.testing.assert_allclose(found[i], one(x[i], index[i], label[i], keys[i]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow  # compiles a U-Net
 def test_dropout_drops_channels_only_while_training():
     net = UNet(8, dropout=0.5, key=jax.random.key(0))
     call = eqx.filter_jit(lambda x, key: net(x, jnp.asarray(5), key=key))

@@ -132,7 +132,7 @@ def test_real_faces_are_loaded_as_in_the_paper():
 
 def test_loss_at_fixed_time_of_a_network_that_answers_zero_is_one():
     points = np.zeros((500, 8), dtype=np.float32)
-    value, error = fixed_time_loss(lambda x, index: 0.0 * x, points, 0.01, 6, jax.random.key(0))
+    value, error = fixed_time_loss(lambda x, index, label, key: 0.0 * x, points, 0.01, 6, jax.random.key(0))
     assert abs(value - 1.0) < 5 * np.sqrt(2 / (points.size * 6)) and 0 < error < 0.05
 
 

@@ -51,7 +51,7 @@ def test_both_have_the_same_number_of_parameters(network):
 @pytest.mark.slow  # compiles a U-Net
 def test_answers_are_those_of_the_twin(network):
     x = drawn(16, 1)
-    found = eqx.filter_jit(lambda net: jax.vmap(net)(x, INDEX))(network)
+    found = eqx.filter_jit(lambda net: net.batch(jnp.asarray(x), jnp.asarray(INDEX)))(network)
     assert_close(found, twin_of(network)(torch.tensor(x), torch.tensor(INDEX)))
 
 
@@ -62,7 +62,7 @@ def test_answers_and_all_gradients_are_those_of_the_twin(network):
     @eqx.filter_jit
     @eqx.filter_grad(has_aux=True)
     def gradient_and_answer(network):
-        answer = jax.vmap(network)(x, INDEX)
+        answer = network.batch(jnp.asarray(x), jnp.asarray(INDEX))
         return jnp.mean((answer - noise) ** 2), answer
 
     gradient, answer = gradient_and_answer(network)
