@@ -34,10 +34,11 @@ def normalise(layer: eqx.nn.GroupNorm, x: Images) -> Images:
 
     centred = exact - of_groups(exact)
     scale = jax.lax.rsqrt(of_groups(centred**2) + layer.eps)
-    return (centred * (scale * layer.weight) + layer.bias).astype(x.dtype)
+    weight, bias = jnp.asarray(layer.weight), jnp.asarray(layer.bias)
+    return (centred * (scale * weight) + bias).astype(x.dtype)
 
 
 def dense(layer: eqx.nn.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
     """What the layer does to every vector."""
-    found: Float[Array, "... o"] = x @ layer.weight.T + layer.bias
+    found: Float[Array, "... o"] = x @ layer.weight.T + jnp.asarray(layer.bias)
     return found

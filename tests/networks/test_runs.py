@@ -178,7 +178,7 @@ def test_distances_are_means_over_disjoint_test_sets():
 def test_exact_population_score_has_distance_zero_to_itself_and_not_to_the_empirical_one(small):
     points, t = data.load(small.data), float(TIMES[40])
 
-    def network(x, index):
+    def network(x, index, label, key):
         shrink = np.exp(-t)
         return -np.sqrt(-np.expm1(-2 * t)) * (shrink * jax.numpy.tanh(shrink * x.sum()) - x)
 
