@@ -23,6 +23,7 @@ from rfscore.model.training import Training as Training
 from rfscore.results import LossCurves as LossCurves
 from rfscore.theory.bulks import BulkCurves as BulkCurves
 from rfscore.theory.bulks import bulk_curves as bulk_curves
+from rfscore.theory.curve_times import curve_times as curve_times
 from rfscore.theory.decomposition import Decomposition as Decomposition
 from rfscore.theory.decomposition import decomposition as decomposition
 from rfscore.theory.descent import descent_curves as descent_curves

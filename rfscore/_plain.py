@@ -18,20 +18,21 @@ from rfscore.errors import InputError
 def to_plain(value: Any) -> Any:
     """Turn dataclasses, arrays and scalars into dicts, lists, numbers, strings and None.
 
-    NaN becomes None and infinities the strings "inf" and "-inf", because JSON has neither; complex numbers become
-    {"re": ..., "im": ...}; a dataclass gains its class name under "kind"; a function becomes "module:name".
+    NaN and infinities become None, because JSON has neither: an array of numbers holds numbers and null, whoever reads
+    it (docs/times.md says which null is an infinite time); complex numbers become {"re": ..., "im": ...}; a dataclass
+    gains its class name under "kind"; a function becomes "module:name".
 
     Example:
         >>> import rfscore as rf
         >>> from rfscore._plain import to_plain
         >>> to_plain(rf.Isotropic(2.0)), to_plain(float("nan")), to_plain(float("inf"))
-        ({'kind': 'Isotropic', 'sigma2': 2.0}, None, 'inf')
+        ({'kind': 'Isotropic', 'sigma2': 2.0}, None, None)
     """
     if value is None or (isinstance(value, str | bool | int) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, float | np.floating):
         number = float(value)
-        return number if math.isfinite(number) else None if math.isnan(number) else str(number)
+        return number if math.isfinite(number) else None
     if isinstance(value, np.bool_ | np.integer):
         return value.item()
     if isinstance(value, complex | np.complexfloating):

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MANIFEST = "manifest.json"
+_open: list[RunFolder] = []
+
+
+def close_all(message: str) -> None:
+    """Write into the manifest of every folder at work that its run ended early: before a process is left at once."""
+    for folder in list(_open):
+        with contextlib.suppress(RfscoreError):
+            folder._write_manifest("failed", message)
 
 
 def _explain(path: Path, error: OSError) -> RfscoreError:
@@ -123,17 +131,25 @@ class RunFolder:
         self._facts: dict[str, Any] = {"problem": to_plain(problem), "seeds": to_plain(seeds)}
         self._files: dict[str, dict[str, Any]] = {}
         self._previous: list[str] = []
+        self.replaces = False  # whether an earlier run's results are in the folder
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all files written so far, and of the manifest."""
+        return [*self._files, MANIFEST]
 
     def __enter__(self) -> RunFolder:
         self._claim()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock = time.perf_counter()
+        _open.append(self)
         self._write_manifest("running")  # also finds out now, not after the work, whether the folder can be written
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        _open.remove(self)
         if error is None:
             self._remove_previous()
             self._write_manifest("complete")
@@ -157,6 +173,7 @@ class RunFolder:
         if earlier is None and not self._overwrite:
             raise bad("output folder", str(self.path), "a new or empty folder, or one that rfscore made",
                       "choose another, or allow overwriting")  # fmt: skip
+        self.replaces = earlier is not None
         listed = [name for key in ("files", "left_from_before") for name in _names((earlier or {}).get(key))]
         self._previous = sorted({str(name) for name in listed if _is_safe(name)})
 

@@ -5,17 +5,21 @@ Needs the extra `rfscore[plot]`. They are thin faces of `rfscore.plotting`, whos
 
 from __future__ import annotations
 
-from typing import Any
+from rfscore._extras import need as _need
 
-import numpy as np
-from matplotlib import pyplot
-from matplotlib.axes import Axes
+_need("rfscore.plot", "matplotlib")
 
-from rfscore import plotting
-from rfscore.plotting import style
-from rfscore.results import LossCurves
-from rfscore.theory.bulks import BulkCurves
-from rfscore.theory.spectrum import Spectrum
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from matplotlib import pyplot  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+
+from rfscore import plotting  # noqa: E402
+from rfscore.plotting import style  # noqa: E402
+from rfscore.results import LossCurves  # noqa: E402
+from rfscore.theory.bulks import BulkCurves  # noqa: E402
+from rfscore.theory.spectrum import Spectrum  # noqa: E402
 
 
 def losses(curves: LossCurves, finite: LossCurves | None = None, ax: Axes | None = None) -> Axes:

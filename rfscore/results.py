@@ -13,6 +13,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from rfscore._extras import need
+
 if TYPE_CHECKING:
     import xarray
 
@@ -55,6 +57,7 @@ class Result(eqx.Module):
 
         Training times of any shape become one dimension.
         """
+        need("to_xarray", "xarray")
         import xarray as xr
 
         told = meanings(type(self))

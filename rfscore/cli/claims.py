@@ -68,24 +68,18 @@ def validate(
 
 def _run(claims: list[tuple[Paper, Claim]], lab: object) -> list[Result]:
     """All checks, with a bar in seconds of one core and a line for each claim that is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+    from rfscore.cli.progress import bar
     from rfscore.validation import validate as check
 
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("checking", total=sum(claim.seconds for _, claim in claims))
+    with bar("checking", sum(claim.seconds for _, claim in claims)) as now:
         count = 0
 
         def done(result: Result) -> None:
             nonlocal count
             count += 1
             mark = _MARKS[result.verdict.value]
-            bar.console.print(f"{mark:>2} {result.claim.id:<30} {result.verdict.value:<28} {result.seconds:5.1f} s",
-                              highlight=False)  # fmt: skip
-            bar.update(task, advance=result.claim.seconds, description=f"{count} of {len(claims)} claims")
+            now.say(f"{mark:>2} {result.claim.id:<30} {result.verdict.value:<28} {result.seconds:5.1f} s")
+            now.more(result.claim.seconds, f"{count} of {len(claims)} claims")
 
         return check(claims, lab, done)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfscore._machine import keep_compiled
 from rfscore.cli import networks, show
 from rfscore.cli.options import (
     Activation,
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     import rfscore as rf
+    from rfscore.observables import CurveTimes
 
 app = typer.Typer(
     help="Why diffusion models generalise before they memorise, in a solvable model: random features trained by score "
     "matching (Bonnaire et al. 2025). Theory at infinite size, exact training at finite size, and both side by side.",
-    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 app.add_typer(networks.app, name="networks")
 
@@ -53,6 +55,7 @@ def _problem(
     import rfscore as rf
     from rfscore.model import text
 
+    keep_compiled()
     rho = text.covariance(covariance)
     return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
 
@@ -79,15 +82,17 @@ def _curve_rows(tau: np.ndarray, *columns: np.ndarray) -> list[list[str]]:
     return [[f"{tau[i]:.3g}", *(f"{y[i]:.6f}" for y in columns)] for i in pick]
 
 
-def _observed(tau: np.ndarray, curves: rf.LossCurves) -> dict[str, Any]:
-    from rfscore import observables as ob
-
-    return {"tau_opt": ob.tau_opt(tau, curves.test), "tau_half": ob.tau_half(tau, curves.train, curves.test)}
-
-
-def _times_line(found: dict[str, Any]) -> str:
-    words = [f"{name} = {x.value:.4g}" if x.status == "ok" else f"{name}: {x.message}" for name, x in found.items()]
-    return "; ".join(words) + "  (lowest test loss; half of the final gap)"
+def _times_rows(found: CurveTimes) -> list[list[str]]:
+    """tau_opt and tau_half with what they are, or why there is none."""
+    words = {
+        "tau_opt": "best stopping: the test loss is lowest",
+        "tau_half": "after it, test - training loss is half of its final value",
+    }
+    rows = []
+    for name, text in words.items():
+        x = getattr(found, name)
+        rows.append([name, f"{x.value:.6g}" if x.status == "ok" else "none", x.message or text])
+    return rows
 
 
 @app.command()
@@ -138,9 +143,9 @@ def curves(
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     found = rf.loss_curves(problem, tau)
-    times = _observed(tau, found)
+    times = rf.curve_times(problem)
     losses = {"train": found.train, "test": found.test, "score_error": found.score_error}
-    result = {"problem": problem, "tau": tau, **losses, **times}
+    result = {"problem": problem, "tau": tau, **losses, "tau_opt": times.tau_opt, "tau_half": times.tau_half}
 
     def picture() -> Any:
         from rfscore import plotting
@@ -154,7 +159,7 @@ def curves(
     def screen() -> None:
         rows = _curve_rows(tau, found.train, found.test, found.score_error)
         show.table(f"Losses by theory: {_title(problem)}", ["tau", "training", "test", "score error"], rows)
-        print(_times_line(times))
+        show.table("Times of the exact curves", ["", "tau", "meaning"], _times_rows(times))
 
     show.leave("curves", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
                dataset=found.to_xarray, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
@@ -167,20 +172,19 @@ def timescales(
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
-    """tau_gen and tau_mem: predicted by the spectrum, psi_p/(Delta_t lambda_min), and read off the theory's curves."""
+    """Time scales of the spectrum, and the times of the exact curves: tau_opt (best stopping), tau_half (half gap)."""
     import rfscore as rf
 
     problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
     scales = rf.timescales(problem)
     predicted = {f.name: float(getattr(scales, f.name)) for f in dataclasses.fields(scales)}
-    tau = _grid(problem, None, None, 161)
-    read = _observed(tau, rf.loss_curves(problem, tau))
-    result = {"problem": problem, "predicted": predicted, "from_curves": read}
+    found = rf.curve_times(problem)
+    result = {"problem": problem, "spectrum": predicted, "tau_opt": found.tau_opt, "tau_half": found.tau_half}
 
     def dataset() -> Any:
         import xarray as xr
 
-        values = {**predicted, **{f"{name}_from_curves": x.value for name, x in read.items()}}
+        values = {**predicted, "tau_opt": found.tau_opt.value, "tau_half": found.tau_half.value}
         return xr.Dataset({name: ((), value) for name, value in values.items()})
 
     def picture() -> Any:
@@ -195,8 +199,8 @@ def timescales(
             "lambda_min_law": "s2 + v2 (1 - sqrt(psi_p/psi_n))^2",
         }  # fmt: skip
         rows = [[name, f"{predicted[name]:.6g}", text] for name, text in words.items()]
-        show.table(f"Predicted by the spectrum: {_title(problem)}", ["", "value", "meaning"], rows)
-        print("read off the curves:", _times_line(read))
+        show.table(f"Scales of the spectrum: {_title(problem)}", ["", "value", "meaning"], rows)
+        show.table("Times of the exact curves", ["", "tau", "meaning"], _times_rows(found))
 
     show.leave("timescales", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
                dataset=dataset, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
@@ -214,28 +218,25 @@ def _times_picture(problem: rf.ScoreProblem) -> Any:
     psi_n = np.clip(float(problem.psi_n) * 2.0 ** np.arange(-2.0, 2.5, 0.5), *PSI_RANGE)
     around = [eqx.tree_at(lambda q: q.psi_n, problem, float(v)) for v in np.unique(psi_n)]
     scales = [rf.timescales(q) for q in around]
-    read: dict[str, list[float]] = {"tau_opt": [], "tau_half": []}
-    for q in around:
-        tau = _grid(q, None, None, 161)
-        for name, x in _observed(tau, rf.loss_curves(q, tau)).items():
-            read[name].append(x.value)
+    found = [rf.curve_times(q) for q in around]
+    read = {name: np.array([getattr(x, name).value for x in found]) for name in ("tau_opt", "tau_half")}
     lines = {
         r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem_edge) for s in scales]), "--"),
         r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last_edge) for s in scales]), ":"),
         r"$1/\Delta_t$": (np.array([float(s.tau_gen_scale) for s in scales]), "-."),
     }
     figure, axes = plotting.panels(width=4.6, height=3.4)
-    plotting.times(axes[0, 0], np.unique(psi_n), {k: np.array(v) for k, v in read.items()}, {}, lines)
+    plotting.times(axes[0, 0], np.unique(psi_n), read, {}, lines)
     axes[0, 0].set_ylim(top=50 * max(float(s.tau_last_edge) for s in scales))
     return figure
 
 
 @app.command()
 def finite(
-    psi_n: PsiN = 4.0, psi_p: PsiP = 16.0, t: T = 0.1,
+    psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
-    d: Dimension = 64, features: Kind = Features.exact, seed: Seed = 0,
+    d: Dimension = 50, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
@@ -247,11 +248,12 @@ def finite(
     tau = _grid(problem, tau_min, tau_max, points)
     flow = model.draw(problem, d, seed, features.value).gradient_flow()
     run, theory = flow.loss_curves(tau), rf.loss_curves(problem, tau)
-    times = _observed(tau, run)
+    times = model.curve_times(flow)
     result = {
         "problem": problem, "d": d, "seed": seed, "features": features.value, "error_bound": flow.instance.error_bound,
         "tau": tau, "train": run.train, "test": run.test, "score_error": run.score_error, "theory_train": theory.train,
-        "theory_test": theory.test, "eigenvalues": flow.eigenvalues, **times,
+        "theory_test": theory.test, "eigenvalues": flow.eigenvalues, "tau_opt": times.tau_opt,
+        "tau_half": times.tau_half,
     }  # fmt: skip
 
     def dataset() -> Any:
@@ -277,7 +279,7 @@ def finite(
         rows = _curve_rows(tau, run.train, theory.train, run.test, theory.test)
         title = f"{flow.instance}, seed {seed}, next to theory: {_title(problem)}"
         show.table(title, ["tau", "training", "theory", "test", "theory"], rows)
-        print(_times_line(times))
+        show.table("Times of this instance's exact curves", ["", "tau", "meaning"], _times_rows(times))
 
     show.leave("finite", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem, dataset=dataset,
                picture=picture, screen=screen, seeds=[seed], overwrite=overwrite)  # fmt: skip
@@ -290,9 +292,7 @@ def reproduce(
     overwrite: Overwrite = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The main job: theory and exact finite size, Gaussian data and real images, one folder with a readable page."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+    from rfscore.cli.progress import bar
     from rfscore.errors import bad
     from rfscore.reproduce import PRESETS
     from rfscore.reproduce import reproduce as run
@@ -300,16 +300,11 @@ def reproduce(
     if full and tiny:
         raise bad("--full --tiny", "both", "at most one of the two")
     plan = PRESETS["full" if full else "tiny" if tiny else "default"].changed(seed=seed, source=data, size=size)
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def report(stage: str, done: float, total: float) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
-
-        page = run(plan, out, overwrite=overwrite, progress=report)
+    keep_compiled()
+    with bar("reading the images") as now:
+        folder = run(plan, out, overwrite=overwrite, progress=lambda stage, done, of: now.to(done, of, stage))
     if as_json:
-        show.put_json((page.parent / "numbers.json").read_text(encoding="utf-8"))
+        show.put_json((folder.path / "numbers.json").read_text(encoding="utf-8"))
     else:
-        print(f"report: {page}")
+        print(show.written(folder))
+        print(f"read {folder.path / 'report.html'}")

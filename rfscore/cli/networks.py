@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rfscore._machine import keep_compiled
 from rfscore.cli import show
 from rfscore.cli.options import Json, Seed
+from rfscore.cli.progress import bar
 
 app = typer.Typer(
     help="The companion module: train the paper's U-Nets (or its MLP on a Gaussian mixture), measure losses, samples "
@@ -20,15 +21,6 @@ app = typer.Typer(
 
 Config = Annotated[Path, typer.Argument(help="TOML: data, network, training, measurement.", show_default=False)]
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
-
-
-def _progress(*columns: Any) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    text = TextColumn("{task.description:<30}")
-    return Progress(text, BarColumn(), *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-                    console=Console(stderr=True))  # fmt: skip
 
 
 @app.command()
@@ -46,11 +38,10 @@ def train(
 
     chosen = configs.read(config, changes or [])
     keep_compiled()
-    with _progress() as bar:
-        task = bar.add_task("compiling", total=chosen.training.steps)
+    with bar("compiling", chosen.training.steps) as now:
 
         def report(step: int, steps: int, loss: float, pace: float) -> None:
-            bar.update(task, completed=step, description=f"loss {loss:.4f}, {pace:.3g} steps/s")
+            now.to(step, words=f"loss {loss:.4f}, {pace:.3g} steps/s")
 
         run.train(chosen, out, report, resume=resume)
     print(f"trained: {out}; next: rfscore networks measure {out}")
@@ -66,13 +57,8 @@ def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", 
     failed = False
     for folder in runs:
         config, data, path = opened(folder)
-        with _progress() as bar:
-            task = bar.add_task(f"measuring {config.name}", total=None)
-
-            def report(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
-                bar.update(task, completed=done, total=total)
-
-            notes = measure_run(config, data, path, report).facts["notes"]
+        with bar(f"measuring {config.name}") as now:
+            notes = measure_run(config, data, path, now.to).facts["notes"]
         print(f"measured: {path / 'summary.json'}")
         for note in notes:
             print(f"note: {path}: {note}", file=sys.stderr)
@@ -100,12 +86,14 @@ def sample(
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Folders of runs, summary files, or folders of the authors' code.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("rfscore-compare"),
-    quality: Annotated[str, typer.Option("--quality", help="tau_gen: lowest test_loss, frechet or kl.")] = "test_loss",
-    threshold: Annotated[float, typer.Option("--threshold", help="tau_mem: f_mem this much above chance.")] = 0.05,
+    quality: Annotated[
+        str, typer.Option("--quality", help="tau_opt: lowest test_loss, frechet, kernel or kl.")
+    ] = "test_loss",
+    threshold: Annotated[float, typer.Option("--threshold", help="tau_onset: f_mem this much above chance.")] = 0.05,
     prediction: Annotated[bool, typer.Option("--theory/--no-theory", help="Random-features theory beside it.")] = True,
     as_json: Json = False,
 ) -> None:
-    """tau_gen, tau_mem and their scaling with n and W, collapse in tau/n, and the random-features theory beside it."""
+    """tau_opt, tau_onset, tau_half, their scaling with n and W, collapse in tau/n, and the theory beside it."""
     from rfscore.networks import compare as comparing
     from rfscore.networks.report import compare_runs
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from rfscore.output import RunFolder
+
 DEFAULT_OUT = "rfscore-output"
 
 
@@ -100,18 +102,27 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     console.print(view)
 
 
+def written(run: RunFolder) -> str:
+    """Every file by name, and whether earlier results went."""
+    names = sorted(run.files, key=lambda name: ("/" in name, name))
+    text = f"written to {run.path}: {', '.join(names)}"
+    return text + (" (earlier results there were replaced)" if run.replaces else "")
+
+
 def leave(
     command: str, *, as_json: bool, plot: bool, out: Path | None, result: Mapping[str, Any], problem: Any,
     dataset: Callable[[], xarray.Dataset], picture: Callable[[], Figure], screen: Callable[[], None],
     seeds: Any = None, overwrite: bool = False,
 ) -> None:  # fmt: skip
     """Print, and write into `out`; without --out nothing is written when no picture is wanted."""
+    from rfscore._extras import need
     from rfscore._plain import to_json
     from rfscore.output import RunFolder
 
     draw = plot and not as_json
     folder = out if out is not None else Path(DEFAULT_OUT, command) if draw else None
     if folder is not None:
+        need(f"writing {folder}", "xarray", "h5netcdf", *["matplotlib"] * draw)  # before the folder is made
         with RunFolder(folder, problem=problem, seeds=seeds, overwrite=overwrite) as run:
             run.netcdf(f"{command}.nc", dataset())
             run.json(f"{command}.json", result)
@@ -125,5 +136,4 @@ def leave(
         return
     screen()
     if folder is not None:
-        what = f"{command}.png, {command}.pdf, {command}.nc" if draw else f"{command}.nc"
-        print(f"written to {folder}: {what}")
+        print(written(run))

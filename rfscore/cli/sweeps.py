@@ -131,20 +131,13 @@ def _asked(
 
 
 def _run(wanted: Sweep, out: Path, as_json: bool, **options: Any) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+    from rfscore.cli.progress import bar
     from rfscore.sweeps import Progress, run
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))  # fmt: skip
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("points", total=wanted.size, note="starting")
+    with bar("points", wanted.size) as now:
 
-        def report(now: Progress) -> None:
-            note = f"{now.failed} failed, {now.pace:.3g}/s"
-            bar.update(task, completed=now.done, total=now.total, note=note)
+        def report(x: Progress) -> None:
+            now.to(x.done, x.total, f"{x.done} of {x.total} points, {x.failed} failed, {x.pace:.3g}/s")
 
         run(wanted, out, report=report, **options)
     failed = _status(out, as_json)

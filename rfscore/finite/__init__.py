@@ -8,3 +8,4 @@ from rfscore.finite.flow import ModeContributions as ModeContributions
 from rfscore.finite.frozen import FrozenInstance as FrozenInstance
 from rfscore.finite.instance import ExactInstance as ExactInstance
 from rfscore.finite.instance import Instance as Instance
+from rfscore.finite.times import curve_times as curve_times

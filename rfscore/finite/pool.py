@@ -43,5 +43,8 @@ def each(function: Callable[[T], R], tasks: Iterable[T], p: int, done: Callable[
     with _blas_threads(1 if count > 1 else None):
         if count == 1:
             return [run(task) for task in tasks]
-        with ThreadPoolExecutor(count) as pool:
+        pool = ThreadPoolExecutor(count)
+        try:
             return list(pool.map(run, tasks))
+        finally:  # after Ctrl-C or an error: what has not begun does not begin, and nobody waits for what has
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from rfscore import observables
 from rfscore.errors import bad
 from rfscore.model.population import MAX_CONDITION, Empirical
 from rfscore.model.problem import ScoreProblem
 from rfscore.networks.summary import RunSummary
 from rfscore.observables import Observable
+from rfscore.theory.curve_times import curve_times
 from rfscore.theory.losses import loss_curves
 
 #: psi_p = parameters/d^2 is kept in this range: below it the model has hardly more features than dimensions.
@@ -78,6 +78,7 @@ def predict(run: RunSummary) -> Prediction:
     psi_p = float(np.clip(wanted, *PSI_P))
     problem = ScoreProblem(run.n / d, psi_p, t, Empirical(values / values.mean()))
     curves = loss_curves(problem, _TAU)
-    low = observables.tau_opt(_TAU, curves.test)
-    half = observables.tau_half(_TAU, curves.train, curves.test)
-    return Prediction(run.n / d, psi_p, psi_p != wanted, t, _TAU, curves.train, curves.test, low, half)
+    times = curve_times(problem)
+    return Prediction(
+        run.n / d, psi_p, psi_p != wanted, t, _TAU, curves.train, curves.test, times.tau_opt, times.tau_half
+    )

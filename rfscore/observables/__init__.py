@@ -10,6 +10,8 @@ from rfscore.observables.exponents import Exponent as Exponent
 from rfscore.observables.exponents import LocalSlopes as LocalSlopes
 from rfscore.observables.exponents import fit_exponent as fit_exponent
 from rfscore.observables.exponents import local_slopes as local_slopes
+from rfscore.observables.solved import CurveTimes as CurveTimes
+from rfscore.observables.solved import solve_times as solve_times
 from rfscore.observables.times import Observable as Observable
 from rfscore.observables.times import Status as Status
 from rfscore.observables.times import crossing as crossing

@@ -285,6 +285,9 @@ def tau_half(
         return Observable(math.nan, low.interval, "censored", f"the test loss still falls: {low.message}")
     after = low.value if low.status == "ok" else 0.0
     found = crossing(gap.tau, gap.y, fraction * float(gap.y[-1]), after=after)
+    if found.status == "censored" and low.status == "ok" and found.interval[0] == 0:
+        why = "half of the final gap is passed before the test loss is lowest"
+        return Observable(math.nan, (math.nan, math.nan), "undefined", why)
     if found.status == "ok" and np.isfinite(gap.tau[-1]):
         note = f"relative to the gap at tau = {gap.tau[-1]:.4g}, not to the final one"
         return Observable(found.value, found.interval, "ok", note, found.height)

@@ -6,6 +6,10 @@ Use it to test a formula of your own: `rfscore.oracle.check(my_density, problem)
 
 from __future__ import annotations
 
+from rfscore._extras import need as _need
+
+_need("rfscore.oracle", "mpmath")
+
 from rfscore.oracle._types import Edges as Edges
 from rfscore.oracle._types import Losses as Losses
 from rfscore.oracle._types import Number as Number

@@ -1,5 +1,9 @@
 """Pictures: one function per picture, takes `ax` and arrays, computes nothing. Needs the extra `rfscore[plot]`."""
 
+from rfscore._extras import need as _need
+
+_need("rfscore.plotting", "matplotlib")
+
 from rfscore.plotting.curves import collapse as collapse
 from rfscore.plotting.curves import contributions as contributions
 from rfscore.plotting.curves import losses as losses

@@ -12,14 +12,14 @@ from rfscore import observables as ob
 from rfscore.reproduce.config import Plan
 from rfscore.reproduce.laws import Law
 from rfscore.reproduce.real import RealCurves, RealResult
-from rfscore.reproduce.runs import CurveResult, Runs, SpectrumResult, cuts
+from rfscore.reproduce.runs import CurveResult, Runs, SpectrumResult, cuts, opt_and_half
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Times:
-    """tau_opt and tau_half of one psi_n: read off the theory curves, off each run, and predicted by the spectrum."""
+    """tau_opt and tau_half of one psi_n: of the theory's curves, of each run, and predicted by the spectrum."""
 
     psi_n: float
     theory_opt: float
@@ -120,29 +120,11 @@ def mean_error(values: Float[Array, "seeds T"]) -> tuple[Array, Array]:
     return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
 
 
-def _half(tau: Array, train: Array, test: Array) -> float:
-    return ob.tau_half(tau, train, test).value
-
-
-def _each_half(tau: Array, train: Array, test: Array) -> Array:
-    return np.array([_half(tau, a, b) for a, b in zip(train, test, strict=True)])
-
-
-def _each_opt(tau: Array, test: Array) -> Array:
-    return np.array([ob.tau_opt(tau, y).value for y in test])
-
-
-def times(tau: Array, result: CurveResult) -> Times:
-    """tau_opt and tau_half, the same definitions for theory and runs."""
-    return Times(
-        float(result.problem.psi_n),
-        ob.tau_opt(tau, result.theory.test).value,
-        _half(tau, result.theory.train, result.theory.test),
-        _each_opt(tau, result.runs.test),
-        _each_half(tau, result.runs.train, result.runs.test),
-        _each_half(tau, result.half.train, result.half.test),
-        result.spectral,
-    )
+def times(result: CurveResult) -> Times:
+    """tau_opt and tau_half, the same definitions for theory and runs; solved, not read off the grid."""
+    theory = opt_and_half(rf.curve_times(result.problem))
+    runs, small = result.runs.times, result.half.times
+    return Times(float(result.problem.psi_n), *theory, runs[:, 0], runs[:, 1], small[:, 1], result.spectral)
 
 
 def agreement(result: CurveResult) -> Agreement:
@@ -243,20 +225,19 @@ def atom(result: SpectrumResult) -> Atom | None:
     )  # fmt: skip
 
 
-def distance(tau: Array, x: RealCurves) -> Distance:
+def distance(x: RealCurves) -> Distance:
     """Largest differences over tau, times and best test loss, of images and of their Gaussian control."""
 
     def largest(runs: Array, theory: Array) -> float:
         return float(np.max(abs(runs.mean(0) - theory)))
 
+    opt, half = opt_and_half(rf.curve_times(x.problem))
     return Distance(
         float(x.problem.psi_n),
         largest(x.real_train, x.theory.train), largest(x.real_test, x.theory.test),
         largest(x.control_train, x.theory.train), largest(x.control_test, x.theory.test),
         largest(x.real_train, x.control_train.mean(0)), largest(x.real_test, x.control_test.mean(0)),
-        _half(tau, x.theory.train, x.theory.test),
-        _each_half(tau, x.real_train, x.real_test), _each_half(tau, x.control_train, x.control_test),
-        ob.tau_opt(tau, x.theory.test).value, _each_opt(tau, x.real_test), _each_opt(tau, x.control_test),
+        half, x.real_times[:, 1], x.control_times[:, 1], opt, x.real_times[:, 0], x.control_times[:, 0],
         float(x.theory.test.min()), float(x.real_test.mean(0).min()), float(x.control_test.mean(0).min()),
     )  # fmt: skip
 
@@ -279,9 +260,9 @@ def analyse(
     found_laws: list[Law],
 ) -> Numbers:  # fmt: skip
     """All numbers, from all results."""
-    found = [times(tau, result) for result in curves]
+    found = [times(result) for result in curves]
     split = next(result for result in curves if result.bulks is not None)
     return Numbers(
         found, [agreement(r) for r in curves], exponents(found, plan.seed), found_laws, shares(tau, split),
-        [atom(r) for r in spectra], [distance(real.tau, x) for x in real.curves],
+        [atom(r) for r in spectra], [distance(x) for x in real.curves],
     )  # fmt: skip

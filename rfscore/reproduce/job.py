@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 
 from rfscore import plotting
 from rfscore.output import RunFolder
@@ -28,7 +27,7 @@ def _total(plan: Plan, d: int, chosen: real._Sizes) -> float:
 
 def reproduce(
     plan: Plan, out: str | PathLike[str], *, overwrite: bool = False, progress: Report = lambda stage, done, total: None
-) -> Path:
+) -> RunFolder:
     """Run a plan and write figures, results.nc, manifest.json, report.html and report.md into a folder.
 
     Args:
@@ -38,16 +37,16 @@ def reproduce(
         progress: called with the stage, units done and units in total.
 
     Returns:
-        The path of report.html.
+        The folder, with the names of its files.
 
     Raises:
         InputError: images that cannot be read, or a folder that cannot be written.
         SolveError: a solution of the theory that could not be verified.
     """
     seeds = {"seed": plan.seed, "streams": "SeedSequence([seed, stage, psi_n index, (d,) run])"}
+    start = time.perf_counter()
+    data, chosen = real.load(plan)  # before the folder: images that cannot be read leave none
     with RunFolder(out, overwrite=overwrite, problem=plan, seeds=seeds) as folder, plotting.paper():
-        start = time.perf_counter()
-        data, chosen = real.load(plan)
         folder.record(data={"name": data.name, "sha256": data.sha256, "images": data.count, "shape": data.shape})
         total, done, lock = _total(plan, data.d, chosen), 0.0, threading.Lock()
 
@@ -76,6 +75,6 @@ def reproduce(
         blocks = report.blocks(plan, numbers, spectra, images, pictures, seconds)
         meta = f"Preset “{plan.name}”, seed {plan.seed}. Numbers: results.nc, numbers.json. Provenance: manifest.json."
         folder.text("report.md", page.to_markdown(report.TITLE, meta, blocks))
-        path = folder.text("report.html", page.to_html(report.TITLE, meta, blocks))
+        folder.text("report.html", page.to_html(report.TITLE, meta, blocks))
         advance("done", total - done)
-    return path
+    return folder

@@ -10,7 +10,7 @@ from jaxtyping import Float
 import rfscore as rf
 from rfscore import observables as ob
 from rfscore.reproduce.config import Plan
-from rfscore.reproduce.runs import Progress, training_times
+from rfscore.reproduce.runs import Progress
 
 #: Local exponents within this much of one count as "proportional to n".
 NEAR_ONE = 0.15
@@ -39,15 +39,13 @@ class Law:
 
 
 def laws(plan: Plan, progress: Progress) -> list[Law]:
-    """Local exponents of tau_half over psi_n = 1 ... psi_p at several psi_p, from theory curves."""
+    """Local exponents of tau_half over psi_n = 1 ... psi_p at several psi_p, solved by theory."""
     results = []
     for psi_p in plan.law_psi_p:
         psi_n = np.geomspace(1.0, psi_p, plan.law_points) * (1 + 1e-6)  # off psi_p = psi_n + 1, where an edge closes
         problems = [rf.ScoreProblem(float(v), psi_p, plan.curves.t) for v in psi_n]
-        tau = training_times([problems[0], problems[-1]], plan.points)
-        curves = [rf.loss_curves(problem, tau) for problem in problems]
-        mem = np.array([ob.tau_half(tau, c.train, c.test).value for c in curves])
-        local = ob.local_slopes(psi_n, mem)
-        results.append(Law(psi_p, psi_n, mem, local.n, local.slope))
+        half = np.array([rf.curve_times(problem).tau_half.value for problem in problems])
+        local = ob.local_slopes(psi_n, half)
+        results.append(Law(psi_p, psi_n, half, local.n, local.slope))
         progress("where proportional to n", 1.0)
     return results

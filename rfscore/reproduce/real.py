@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,14 +14,14 @@ from rfscore.data import CovarianceSpectrum, ImageData, covariance_eigenvalues, 
 from rfscore.errors import bad
 from rfscore.finite import GradientFlow, pool
 from rfscore.reproduce.config import Plan
-from rfscore.reproduce.runs import Progress, cost, seed_of, training_times
+from rfscore.reproduce.runs import Progress, cost, opt_and_half, seed_of, training_times
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class RealCurves:
-    """One psi_n: theory with the data's covariance, runs on images, runs on Gaussian data."""
+    """One psi_n: theory of the data, and runs on images and on Gaussian data with their (tau_opt, tau_half)."""
 
     problem: rf.ScoreProblem
     theory: rf.LossCurves
@@ -28,6 +29,8 @@ class RealCurves:
     real_test: Float[Array, "seeds T"]
     control_train: Float[Array, "seeds T"]
     control_test: Float[Array, "seeds T"]
+    real_times: Float[Array, "seeds 2"]
+    control_times: Float[Array, "seeds 2"]
 
 
 @dataclass(frozen=True)
@@ -101,20 +104,21 @@ def compare(plan: Plan, data: ImageData, chosen: _Sizes, progress: Progress) -> 
             weights=weights, data=parts.train, t=case.t, test_data=parts.test
         ).gradient_flow()
 
-    def one(key: tuple[int, int]) -> tuple[Array, ...]:
+    def one(key: tuple[int, int]) -> tuple[Any, ...]:
         i, k = key
         images = on_images(i, k)
         gaussian = rfscore.finite.draw(problems[i], d, seed_of(plan.seed, 4, i, k)).gradient_flow()
         pair = [flow.loss_curves(tau) for flow in (images, gaussian)]
+        times = [opt_and_half(rfscore.finite.curve_times(flow)) for flow in (images, gaussian)]
         lam = (images.eigenvalues, gaussian.eigenvalues) if k == 0 else (np.empty(0), np.empty(0))
-        return *(y for c in pair for y in (c.train, c.test)), *lam
+        return *(y for c in pair for y in (c.train, c.test)), *times, *lam
 
     keys = [(i, k) for i in range(len(problems)) for k in range(case.seeds)]
     spent = {i: _pair_cost(p, round(v * d), chosen.test) for i, v in enumerate(chosen.psi_n)}
     found = dict(zip(keys, pool.each(one, keys, p, lambda key: progress("real images", spent[key[0]])), strict=True))
     results = []
     for i, problem in enumerate(problems):
-        columns = [np.array(c) for c in zip(*(found[i, k][:4] for k in range(case.seeds)), strict=True)]
+        columns = [np.array(c) for c in zip(*(found[i, k][:6] for k in range(case.seeds)), strict=True)]
         results.append(RealCurves(problem, rf.loss_curves(problem, tau), *columns))
     last = found[len(problems) - 1, 0]
-    return RealResult(data, covariance, tau, chosen.test, results, rf.spectrum(problems[-1]), last[4], last[5])
+    return RealResult(data, covariance, tau, chosen.test, results, rf.spectrum(problems[-1]), last[6], last[7])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from jaxtyping import Float
 import rfscore as rf
 import rfscore.finite
 from rfscore.finite import pool
+from rfscore.observables import CurveTimes
 from rfscore.reproduce.config import CurveCase, Plan, SpectrumCase
 
 Array = np.ndarray
@@ -43,13 +44,14 @@ class SpectrumResult:
 
 @dataclass(frozen=True)
 class Runs:
-    """Losses of finite instances of one psi_n, at one d."""
+    """Losses of finite instances of one psi_n, at one d; `times` are tau_opt and tau_half of each (NaN: none)."""
 
     train: Float[Array, "seeds T"]
     test: Float[Array, "seeds T"]
     score_error: Float[Array, "seeds T"]
     bulk_train: Float[Array, "seeds k T"]
     bulk_test: Float[Array, "seeds k T"]
+    times: Float[Array, "seeds 2"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def training_times(problems: list[rf.ScoreProblem], points: int) -> Float[Array,
     low = 0.02 * min(s.tau_gen_scale for s in scales)
     high = 20.0 * max(s.tau_last_edge for s in scales)
     return np.concatenate([[0.0], np.geomspace(low, high, points - 2), [np.inf]])
+
+
+def opt_and_half(found: CurveTimes) -> tuple[float, float]:
+    """The two times of a curve, NaN where there is none."""
+    return found.tau_opt.value, found.tau_half.value
 
 
 def eigenvalues(
@@ -112,12 +119,12 @@ def _finite(
 ) -> Runs:
     p, n = round(float(problem.psi_p) * d), round(float(problem.psi_n) * d)
 
-    def one(k: int) -> tuple[Array, ...]:
+    def one(k: int) -> tuple[Any, ...]:
         flow = rfscore.finite.draw(problem, d, seed_of(plan.seed, *key, k)).gradient_flow()
-        curves = flow.loss_curves(tau)
+        curves, times = flow.loss_curves(tau), opt_and_half(rfscore.finite.curve_times(flow))
         # Labels of the bulks; the atom's modes are below the first cut, with the lowest bulk.
         parts = flow.mode_contributions(tau, np.searchsorted(cut, flow.eigenvalues))
-        return curves.train, curves.test, curves.score_error, parts.train, parts.test
+        return curves.train, curves.test, curves.score_error, parts.train, parts.test, times
 
     found = pool.each(one, range(plan.curves.seeds), p, lambda _: progress("exact training", cost(p, n)))
     return Runs(*(np.array(column) for column in zip(*found, strict=True)))

@@ -1,5 +1,6 @@
 """The command line: what good input prints and leaves, and that bad input is one line and exit code 2."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def test_curves_print_the_numbers_of_the_theory(capsys):
     tau = np.concatenate([[0.0], np.geomspace(1, 100, 5), [np.inf]])
     expected = rf.loss_curves(rf.ScoreProblem(2.0, 6.0, 0.1), tau)
     np.testing.assert_allclose(found["test"], expected.test, rtol=1e-12)
-    assert found["tau"][0] == 0.0 and found["tau"][-1] == "inf"
+    assert found["tau"][0] == 0.0 and found["tau"][-1] is None
 
 
 def test_finite_draws_the_instance_of_the_seed(capsys):
@@ -95,9 +96,9 @@ BAD = {
     "no such command": (["dance"], "dance"),
     "no such option": (["curves", "--psi-m", "8"], "--psi-m"),
     "text for a number": (["curves", "--psi-n", "many"], "--psi-n"),
-    "negative psi_n": (["curves", "--psi-n", "-8"], "psi_n = -8.0"),
-    "NaN psi_p": (["spectrum", "--psi-p", "nan"], "psi_p = nan"),
-    "t = 0": (["timescales", "--t", "0"], "t = 0.0"),
+    "negative psi_n": (["curves", "--psi-n", "-8"], "--psi-n = -8.0"),
+    "NaN psi_p": (["spectrum", "--psi-p", "nan"], "--psi-p = nan"),
+    "t = 0": (["timescales", "--t", "0"], "--t = 0.0"),
     "unknown activation": (["curves", "--activation", "step"], "tanh"),
     "unknown covariance": (["curves", "--covariance", "circle:1"], "isotropic:1"),
     "covariance without numbers": (["curves", "--covariance", "uniform:a,b"], "uniform:0.5,1.5"),
@@ -154,4 +155,44 @@ def test_every_command_explains_its_options(command, capsys):
 def test_python_dash_m_is_the_same_command(tmp_path):
     command = [sys.executable, "-m", "rfscore", "curves", "--t", "9"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("error: t = 9.0")
+    assert done.returncode == 2 and done.stderr.startswith("error: --t = 9.0")
+
+
+def test_times_do_not_depend_on_the_grid_that_is_printed(capsys):
+    asked = ["curves", *SMALL, "--json", "--tau-min", "0.1", "--tau-max", "1e4", "--points"]
+    few, many = (json.loads(run([*asked, points], capsys)[1]) for points in (3, 121))
+    assert few["tau_opt"] == many["tau_opt"] and few["tau_half"] == many["tau_half"]
+    by_scales = json.loads(run(["timescales", *SMALL, "--json"], capsys)[1])
+    assert by_scales["tau_half"] == few["tau_half"]
+    assert set(by_scales["spectrum"]) == {f.name for f in dataclasses.fields(rf.Timescales)}
+    grid = np.geomspace(0.5, 2.0, 4001) * few["tau_opt"]["value"]
+    lowest = grid[np.argmin(rf.loss_curves(rf.ScoreProblem(2.0, 6.0, 0.1), grid).test)]
+    assert few["tau_opt"]["value"] == pytest.approx(lowest, rel=2e-3)
+
+
+def test_every_file_is_named_and_what_was_replaced_is_said(tmp_path, capsys):
+    first = run(["spectrum", *SMALL], capsys)[1]
+    again = run(["spectrum", *SMALL], capsys)[1]
+    assert all(f.name in first for f in (tmp_path / "rfscore-output" / "spectrum").iterdir())
+    assert "replaced" in again and "replaced" not in first
+
+
+def test_images_that_cannot_be_read_leave_no_folder(tmp_path, capsys):
+    assert run(["reproduce", "--tiny", "--data", "nope"], capsys)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert run(["--version"], capsys)[1].strip() == f"rfscore {rf.__version__}"
+
+
+def test_off_a_terminal_a_line_is_written_now_and_then(capsys, monkeypatch):
+    from rfscore.cli import progress
+
+    clock = iter([0.0, 4.0, 11.0, 11.0, 11.0, 15.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.bar("training", 200) as now:
+        now.to(10)
+        now.to(50, words="real images")
+        now.to(60)
+    assert capsys.readouterr().err == " 25 %  real images  (11 s)\n"

@@ -1,0 +1,67 @@
+"""Ctrl-C, as a user presses it: in a process of its own, at several moments."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rfscore.cli import interrupt
+
+#: A command that hangs in compiled code: Python's own handler would wait for it.
+DEAF = """
+import ctypes, sys, threading
+from rfscore.cli import interrupt
+from rfscore.output import RunFolder
+interrupt.watch(["reproduce"])
+with RunFolder(sys.argv[1]) as run:
+    run.text("half.txt", "done")
+    print("ready", flush=True)
+    while True:
+        try:
+            ctypes.CDLL(None).usleep(60_000_000)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+def press(process):
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    return time.monotonic() - start, err
+
+
+@pytest.mark.parametrize("seconds", [5.0, 12.0, 20.0])
+def test_reproduce_ends_at_once_with_130_and_nothing_half_written(seconds, tmp_path):
+    command = [sys.executable, "-m", "rfscore", "reproduce", "--tiny", "--out", str(tmp_path / "r")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(seconds)
+    took, err = press(process)
+    assert process.returncode == 130 and took < 3.0
+    assert err.splitlines()[-1] == "error: interrupted" and "Traceback" not in err
+    assert not list(tmp_path.rglob("*.tmp"))
+    if (tmp_path / "r" / "manifest.json").exists():
+        assert json.loads((tmp_path / "r" / "manifest.json").read_text())["status"] == "failed"
+
+
+def test_code_that_does_not_listen_is_left_all_the_same(tmp_path):
+    command = [sys.executable, "-c", DEAF, str(tmp_path / "r")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert process.stdout.readline() == "ready\n"
+    took, err = press(process)
+    assert process.returncode == 130 and took < 3.0 and err.endswith("error: interrupted\n")
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    assert (manifest["status"], manifest["message"]) == ("failed", "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["sweep", "--out", "x"], "--resume"), (["networks", "train", "c.toml"], "--resume"),
+     (["networks", "measure", "r"], "repeat"), (["curves"], "interrupted")],
+)  # fmt: skip
+def test_how_to_go_on_is_said(words, said):
+    assert said in interrupt.said(words)
