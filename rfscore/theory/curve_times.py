@@ -19,7 +19,7 @@ from rfscore.theory.timescales import timescales
 
 #: Relative accuracy of tau_opt and of tau_half: half the width of their intervals.
 OPT, HALF = 1e-5, 1e-8
-_solve = partial(jax.jit, static_argnames=("windows", "rays"))(st.best_stopping)
+_solve = partial(jax.jit, static_argnames=("windows", "ridged", "rays"))(st.best_stopping)
 
 
 def _first_and_last(problem: ScoreProblem) -> tuple[float, float]:
@@ -59,7 +59,9 @@ def curve_times(problem: ScoreProblem) -> CurveTimes:
     slowest = st.LAST * float(problem.psi_p) / (2.0 * float(problem.delta)) / last
     windows = st.windows_needed(last / first)
     with jax.enable_x64(True):
-        found = jax.tree_util.tree_map(float, _solve(problem, slowest, train, test, windows, rays=False))
+        found = jax.tree_util.tree_map(
+            float, _solve(problem, slowest, train, test, windows, ridged=bool(problem.ridge), rays=False)
+        )
     remarks = {flag: text for flag, text in st.REMARKS.items() if int(found.remark) & flag}
     if st.UNVERIFIED in remarks:
         raise SolveError(f"curve_times: {remarks[st.UNVERIFIED]}")
