@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,13 +102,23 @@ def cache_folder() -> Path | None:
 
 
 def keep_compiled() -> None:
-    """Let JAX keep compiled programs in the cache folder, unless it was told where: a U-Net takes half a minute."""
-    import jax
+    """Let JAX keep compiled programs in the cache folder: theory takes seconds to compile, a U-Net half a minute.
 
-    config: Any = jax.config
+    Commands do, a library does not. Not where RFSCORE_NO_CACHE is set, or where JAX was told where to keep them. By
+    environment variables, so that JAX need not be imported for it, and worker processes do the same.
+    """
     folder = cache_folder()
-    if config.jax_compilation_cache_dir is None and folder is not None:
-        config.update("jax_compilation_cache_dir", str(folder / "compiled"))
+    if folder is None or os.environ.get("RFSCORE_NO_CACHE") or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(folder / "compiled"),
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(name.upper(), str(value))
+    if jax := sys.modules.get("jax"):
+        for name, value in settings.items():
+            jax.config.update(name, value)
 
 
 def lock(file: Any, name: str, *, shared: bool = False, wait: bool = False, warn: bool = True) -> bool:

@@ -6,7 +6,17 @@ and their annotations name the NumPy result that `rfscore._precision.float64` ma
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Compiled programs are shared by the workers, by the commands that tests start, and by the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+import jax
 import jaxtyping
+import pytest
 
 CHECKED = [
     "rfscore.finite.equivalent",
@@ -24,3 +34,10 @@ CHECKED = [
 ]
 
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bounded_memory() -> Iterator[None]:
+    """Programs of one file are not kept for the others: they come back from the disk if needed."""
+    yield
+    jax.clear_caches()

@@ -27,12 +27,14 @@ def _run(words: list[str], watched: bool) -> Any:
     need("the rfscore command", "typer", "rich")
     import typer
 
+    from rfscore._machine import keep_compiled
     from rfscore.cli import interrupt, show
     from rfscore.cli.app import app, as_typed
     from rfscore.errors import RfscoreError
 
     sys.path.append(str(Path.cwd()))  # where "module:function" is looked for last
     show.legible_streams()
+    keep_compiled()
     os.environ["MPLBACKEND"] = "agg"  # files alone are drawn; a notebook's backend need not exist here
 
     # Typer brings its own copy of click, or depends on click, by version; this is its base of usage errors in both.

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from rfscore._machine import keep_compiled
 from rfscore.cli import show
 from rfscore.cli.options import Json, Seed
 from rfscore.cli.progress import bar
@@ -37,7 +36,6 @@ def train(
     from rfscore.networks import run
 
     chosen = configs.read(config, changes or [])
-    keep_compiled()
     with bar("compiling", chosen.training.steps) as now:
 
         def report(step: int, steps: int, loss: float, pace: float) -> None:
@@ -53,7 +51,6 @@ def measure(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", 
     from rfscore.networks.measure import LEFT_OUT, measure_run
     from rfscore.networks.run import opened
 
-    keep_compiled()
     failed = False
     for folder in runs:
         config, data, path = opened(folder)
@@ -78,7 +75,6 @@ def sample(
     """Generate points from a snapshot; for images a picture, each above its nearest training image."""
     from rfscore.networks.samples import sample_run
 
-    keep_compiled()
     print(f"written: {sample_run(run, count, step, seed, out)}")
 
 
