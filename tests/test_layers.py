@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "rfscore"
 #: Floors from the ground up. A room may use its own files and every floor below; rooms of one floor do not meet.
 FLOORS = (
     ("errors",),
-    ("_numbers", "_precision", "_machine", "_text", "_spaces"),
+    ("_numbers", "_precision", "_machine", "_text", "_spaces", "_extras"),
     ("results",),
     ("model",),
     ("theory", "finite", "sampling", "memorization", "data", "oracle"),

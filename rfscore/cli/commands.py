@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfscore._machine import keep_compiled
 from rfscore.cli import networks, show
 from rfscore.cli.options import (
     Activation,
@@ -55,7 +54,6 @@ def _problem(
     import rfscore as rf
     from rfscore.model import text
 
-    keep_compiled()
     rho = text.covariance(covariance)
     return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
 
@@ -300,7 +298,6 @@ def reproduce(
     if full and tiny:
         raise bad("--full --tiny", "both", "at most one of the two")
     plan = PRESETS["full" if full else "tiny" if tiny else "default"].changed(seed=seed, source=data, size=size)
-    keep_compiled()
     with bar("reading the images") as now:
         folder = run(plan, out, overwrite=overwrite, progress=lambda stage, done, of: now.to(done, of, stage))
     if as_json:
