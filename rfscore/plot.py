@@ -9,17 +9,17 @@ from rfscore._extras import need as _need
 
 _need("rfscore.plot", "matplotlib")
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-import numpy as np  # noqa: E402
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.axes import Axes
 
-from rfscore import plotting  # noqa: E402
-from rfscore.plotting import style  # noqa: E402
-from rfscore.results import LossCurves  # noqa: E402
-from rfscore.theory.bulks import BulkCurves  # noqa: E402
-from rfscore.theory.spectrum import Spectrum  # noqa: E402
+from rfscore import plotting
+from rfscore.plotting import style
+from rfscore.results import LossCurves
+from rfscore.theory.bulks import BulkCurves
+from rfscore.theory.spectrum import Spectrum
 
 
 def losses(curves: LossCurves, finite: LossCurves | None = None, ax: Axes | None = None) -> Axes:

@@ -35,10 +35,10 @@ import numpy as np
 from rfscore._extras import need
 
 need("rfscore.testing", "hypothesis")
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import strategies as st
 
-import rfscore as rf  # noqa: E402
-from rfscore.model.problem import PSI_RANGE, T_RANGE  # noqa: E402
+import rfscore as rf
+from rfscore.model.problem import PSI_RANGE, T_RANGE
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="Check this claim; may be repeated.", show_default=False)
 ]
-Name = Annotated[str | None, typer.Option("--paper", help="Only the claims of this paper: bonnaire2025, neighbours.")]
+Name = Annotated[
+    str | None, typer.Option("--paper", help="Only the claims of this paper: bonnaire2025, frozen_noise, neighbours.")
+]
 Quick = Annotated[bool, typer.Option("--quick", help="Leave out what takes more than two seconds.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the report [default: rfscore-validation for a whole run].")

@@ -24,7 +24,8 @@ Covariance = Annotated[
     typer.Option(
         "--covariance",
         help="Population covariance Sigma: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
-        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:eigs.npy (eigenvalues).",
+        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:PATH (eigenvalues: an .npy, or a .txt or .csv "
+        "with one number a line).",
     ),
 ]
 Activation = Annotated[
@@ -40,8 +41,10 @@ NoiseDraws = Annotated[
 Ridge = Annotated[float, typer.Option("--ridge", help="Weight decay, added to every eigenvalue of U; 0 for none.")]
 TauMin = Annotated[float | None, typer.Option("--tau-min", help="First training time [default: 0.02/Delta_t].")]
 TauMax = Annotated[
-    float | None, typer.Option("--tau-max", help="Last training time [default: 20 times that of the slowest mode].")
+    float | None,
+    typer.Option("--tau-max", help="Last finite training time; 0 and infinity are added [default: 20 tau_last_edge]."),
 ]
+
 Points = Annotated[int, typer.Option("--points", help="Number of training times, on a logarithmic grid.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of table and picture.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to [default: rfscore-output/COMMAND].")]

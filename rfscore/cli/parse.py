@@ -14,7 +14,8 @@ def times(low: float | None, high: float | None, points: int, defaults: tuple[fl
     if not 0 < start < np.inf:
         raise bad("--tau-min", start, "a finite training time > 0")
     if not start < stop < np.inf:
-        raise bad("--tau-max", stop, f"a finite training time > --tau-min = {start:g}")
+        remedy = "" if low is not None else "--tau-min is its default here: give it as well"
+        raise bad("--tau-max", stop, f"a finite training time > --tau-min = {start:g}", remedy)
     if not 3 <= points <= 100_000:
         raise bad("--points", points, "a whole number in [3, 100000]")
     return np.concatenate([[0.0], np.geomspace(start, stop, points), [np.inf]])

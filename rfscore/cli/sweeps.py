@@ -198,21 +198,26 @@ def _status(path: Path, as_json: bool) -> int:
     names, index = store.keys(wanted), store.index()
     counts, damages = statuses(index, names), store.damages(index)
     seconds = sum(index.seconds.get(name, 0.0) for name in names)
-    failures = [
-        {"point": describe(point, wanted.axes), "message": index.outcomes[name].message}
-        for point, name in zip(wanted.points(), names, strict=True)
-        if name in index.outcomes and index.outcomes[name].status == "failed"
-    ]
     at = {name: describe(point, wanted.axes) for point, name in zip(wanted.points(), names, strict=True)}
+    failures, partial = (
+        [
+            {"point": at[name], "message": index.outcomes[name].message}
+            for name in names
+            if name in index.outcomes and index.outcomes[name].status == which
+        ]
+        for which in ("failed", "partial")
+    )
     damaged = [f"{d}: {at[d.key]}" if d.key in at else str(d) for d in damages]
     if as_json:
-        show.put_json(to_json({"counts": counts, "failures": failures, "damaged": damaged, "core_seconds": seconds,
-                               "drivers": store.others_at_work()}))  # fmt: skip
+        told = {"counts": counts, "failures": failures, "partial": partial, "damaged": damaged, "core_seconds": seconds}
+        show.put_json(to_json({**told, "drivers": store.others_at_work()}))
         return len(failures)
     shape = " x ".join(f"{len(v)} {name}" for name, v in wanted.axes.items())
     rows = [[name, str(count), f"{100 * count / wanted.size:.1f} %"] for name, count in counts.items()]
     show.table(f"{wanted.model} sweep of {shape}: {wanted.size} points", ["status", "points", ""], rows)
     print(f"{seconds:.1f} s of work filed; drivers at work: {store.others_at_work()}")
+    for message, points in _by_message(partial).items():
+        print(f"partial: {len(points)} points without a number, e.g. {points[0]}: {message}")
     for failure in failures[:10]:
         print(f"failed: {failure['point']}: {failure['message']}")
     if len(failures) > 10:
@@ -224,6 +229,14 @@ def _status(path: Path, as_json: bool) -> int:
     elif failures:
         print(f"repeat the failed ones with: rfscore sweep --resume --retry-failed --out {path}")
     return len(failures)
+
+
+def _by_message(entries: list[dict[str, str]]) -> dict[str, list[str]]:
+    """The points of each message, the most frequent first."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        found.setdefault(entry["message"], []).append(entry["point"])
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
 
 
 def plot(
@@ -253,4 +266,5 @@ def plot(
         raise bad("--out", str(target), "a .png or .pdf file")
     names = [name.strip() for name in what.split(",")] if what else None
     over = Store(points).dataset() if points is not None else None
-    print(f"written: {figure.write(Store(store).dataset(), target, names, chosen, over, level)}")
+    replaced = " (an earlier picture was replaced)" if target.exists() else ""
+    print(f"written: {figure.write(Store(store).dataset(), target, names, chosen, over, level)}{replaced}")

@@ -23,12 +23,13 @@ RIDGE_RANGE = (1e-12, 1e6)
 MAX_DRAWS = 10**15  # every whole number up to it is a float
 
 
-def _in_range(name: str, value: Any, low: float, high: float) -> Any:
+def _in_range(name: str, value: Any, low: float, high: float, zero: bool = False) -> Any:
     if is_traced(value):
         return value
-    found = number(name, value, f"a number in [{low:g}, {high:g}]")
-    if not low <= found <= high:  # also false for NaN
-        raise bad(name, found, f"a number in [{low:g}, {high:g}]", "outside it nothing is tested")
+    admissible = "0, or " * zero + f"a number in [{low:g}, {high:g}]"
+    found = number(name, value, admissible)
+    if not (low <= found <= high or (zero and found == 0)):  # also false for NaN
+        raise bad(name, found, admissible, "outside it nothing is tested")
     return found
 
 
@@ -43,10 +44,7 @@ def noise_draws_in_range(value: Any) -> float:
 
 def ridge_in_range(value: Any) -> Any:
     """ridge as a float: 0, or a number in RIDGE_RANGE."""
-    if is_traced(value):
-        return value
-    ridge = number("ridge", value, "0, or a number in [{:g}, {:g}]".format(*RIDGE_RANGE))
-    return ridge if ridge == 0 else _in_range("ridge", ridge, *RIDGE_RANGE)
+    return _in_range("ridge", value, *RIDGE_RANGE, zero=True)
 
 
 class ScoreProblem(eqx.Module):

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._text import read_text
 from rfscore.errors import InputError, bad
 from rfscore.model.population import Atoms, Covariance, Empirical, Isotropic, PowerLaw, Uniform
 
 _FORMS = (
-    "'isotropic:1', 'atoms:0.5,1.5', 'atoms:0.5@0.3,1.5@0.7', 'powerlaw:1.0,256', 'uniform:0.5,1.5' or 'file:eigs.npy'"
+    "'isotropic:1', 'atoms:0.5,1.5', 'atoms:0.5@0.3,1.5@0.7', 'powerlaw:1.0,256', 'uniform:0.5,1.5' or "
+    "'file:PATH' (.npy, .txt, .csv)"
 )
 
 
@@ -53,13 +55,27 @@ def _atoms(rest: str) -> Atoms:
     raise bad("covariance", f"atoms:{rest}", "a weight for every atom or for none", "write value@weight,value@weight")
 
 
+def _numbers(path: Path) -> np.ndarray:
+    """The numbers of a text, one a line; # begins a comment."""
+    lines = [line.partition("#")[0].strip() for line in read_text(path, f"covariance file {str(path)!r}").splitlines()]
+    return np.array([float(line) for line in lines if line])
+
+
 def _eigenvalues(path: Path) -> Float[np.ndarray, " d"]:
     try:
-        values = np.load(path, allow_pickle=False)
+        written = path.suffix in (".txt", ".csv")
+        values = _numbers(path) if written else np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"covariance file {str(path)!r} cannot be read ({error.strerror}); check the path") from error
+    except InputError:
+        raise
     except (ValueError, EOFError) as error:
-        raise bad("covariance file", str(path), "a .npy array of numbers", "write it with numpy.save") from error
+        raise bad(
+            "covariance file",
+            str(path),
+            "numbers: an .npy array, or a .txt or .csv with one number a line",
+            "write it with numpy.save or numpy.savetxt",
+        ) from error
     if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "iuf":
-        raise bad("covariance file", str(path), "a .npy file with one vector of eigenvalues")
+        raise bad("covariance file", str(path), "one vector of eigenvalues")
     return values.astype(np.float64)

@@ -96,13 +96,14 @@ def _views(data: xarray.Dataset, names: list[str] | None) -> list[View]:
 def _selected(data: xarray.Dataset, at: Mapping[str, str]) -> xarray.Dataset:
     """The part of a sweep at given values of some axes, which must be places of the grid."""
     for name, text in at.items():
-        if name not in data.dims:
-            continue
-        places = data[name].values
+        if name not in data.coords or name == "tau":
+            axes = sorted(str(v) for v in data.coords if v != "tau")
+            raise bad("--at", f"{name}={text}", f"an axis or a fixed value of the sweep: {', '.join(axes)}")
+        places = np.atleast_1d(data[name].values)
         match = [i for i, v in enumerate(places) if str(v) == text or _near(v, text)]
         if not match:
             raise bad(f"--at {name}", text, f"one of {places.tolist()}")
-        data = data.isel({name: match[0]})
+        data = data.isel({name: match[0]}) if name in data.dims else data
     return data
 
 

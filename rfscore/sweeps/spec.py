@@ -92,7 +92,10 @@ class Sweep:
             raise bad("name", name, f"one of {sorted(known)}")
         missing = [name for name in _NEEDED[self.model] if name not in given]
         if missing:
-            raise bad(f"{self.model} sweep without", missing, "a value or an axis for each")
+            named = " and ".join("--" + name.replace("_", "-") for name in missing)
+            raise InputError(
+                f"a {self.model} sweep needs {', '.join(missing)}: give {named} a value, e.g. 8, or several"
+            )
         if {"sigma_x", "covariance"} <= given:
             raise bad("sigma_x and covariance", "both", "one of the two; sigma_x is Sigma = sigma_x^2 I")
 

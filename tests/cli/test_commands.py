@@ -75,12 +75,16 @@ def test_out_without_plot_writes_numbers_only(tmp_path, capsys):
         ("atoms:0.5,1.5", [0.5, 1.5], [0.5, 0.5]),
         ("atoms:0.5@0.3,1.5@0.7", [0.5, 1.5], [0.3, 0.7]),
         ("file:eigs.npy", [1.0, 3.0], [0.5, 0.5]),
+        ("file:eigs.txt", [1.0, 3.0], [0.5, 0.5]),
+        ("file:eigs.csv", [1.0, 3.0], [0.5, 0.5]),
     ],
 )
 def test_a_covariance_is_read_from_its_short_form(text, values, weights, tmp_path):
     from rfscore.model import text as spelled
 
     np.save(tmp_path / "eigs.npy", np.array([1.0, 3.0]))
+    for name in ("eigs.txt", "eigs.csv"):
+        np.savetxt(tmp_path / name, np.array([1.0, 3.0]), header="eigenvalues")
     nodes, found = spelled.covariance(text).quadrature()
     assert list(nodes) == values and list(found) == weights
 
@@ -109,6 +113,9 @@ BAD = {
     "missing file": (["curves", "--covariance", "file:none.npy"], "none.npy"),
     "not a npy file": (["curves", "--covariance", "file:text.npy"], "numpy.save"),
     "pickled file": (["curves", "--covariance", "file:pickled.npy"], "numpy.save"),
+    "decimal commas": (["curves", "--covariance", "file:commas.csv"], "one number a line"),
+    "ridge below 0": (["curves", "--ridge", "-1"], "--ridge = -1.0: expected 0, or"),
+    "a sweep without t": (["sweep", "--psi-n", "1,2", "--psi-p", "4", "--out", "x"], "give --t a value"),
     "matrix file": (["curves", "--covariance", "file:matrix.npy"], "one vector"),
     "tau-min of 0": (["curves", "--tau-min", "0"], "--tau-min"),
     "tau-max below tau-min": (["curves", "--tau-min", "10", "--tau-max", "1"], "--tau-max"),
@@ -130,6 +137,7 @@ def test_bad_input_is_one_line_with_the_remedy_and_exit_code_2(name, tmp_path, c
     (tmp_path / "text.npy").write_text("no array")
     np.save(tmp_path / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "matrix.npy", np.eye(2))
+    (tmp_path / "commas.csv").write_text("0,5\n1,5\n")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.tex").write_text("years of work")
     arguments, said = BAD[name]

@@ -151,3 +151,32 @@ def test_failed_points_end_in_exit_code_one(tmp_path, capsys, monkeypatch):
     command = ["sweep", "--psi-n", "1,2", "--psi-p", "2", "--t", "0.1", "--d", "8", "--model", "finite"]
     code, out, _ = call(capsys, *command, "--workers", 0, "--out", tmp_path / "store")
     assert code == 1 and "not today" in out
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("t=0.5", "--at t = '0.5': expected one of [0.1]"),
+        ("foo=1", "--at = 'foo=1': expected an axis"),
+        ("tau=10", "--at"),
+    ],
+)
+def test_a_place_that_the_sweep_has_not_is_refused(at, said, store, tmp_path, capsys):
+    code, _, err = call(capsys, "plot", store, "--at", at, "--out", tmp_path / "no.png")
+    assert code == 2 and said in err and not (tmp_path / "no.png").exists()
+
+
+def test_a_fixed_value_may_be_named_and_a_replaced_picture_is_said(store, tmp_path, capsys):
+    asked = ["plot", store, "--at", "t=0.1", "--what", "train_inf", "--out", tmp_path / "yes.png"]
+    first, again = (call(capsys, *asked) for _ in range(2))
+    assert first[0] == 0 and "replaced" not in first[1] and "replaced" in again[1]
+
+
+def test_status_says_of_what_a_point_is_partial_and_why(tmp_path, capsys):
+    hopeless = ["--model", "finite", "--psi-n", "60", "--psi-p", "1,2", "--t", 1, "--d", 8, "--seed", 0, "--tau", "10"]
+    call(capsys, "sweep", *hopeless, "--out", tmp_path / "s", "--workers", 0)
+    out = call(capsys, "sweep", "status", tmp_path / "s")[1]
+    [line] = [line for line in out.splitlines() if line.startswith("partial: ")]
+    assert line.startswith("partial: 2 points without a number") and "tau_half" in line and "psi_p" in line
+    found = json.loads(call(capsys, "sweep", "status", tmp_path / "s", "--json")[1])
+    assert len(found["partial"]) == 2 and "tau_half" in found["partial"][0]["message"]
