@@ -104,18 +104,18 @@ def _axis(ax: Axes, axis: str, places: np.ndarray, name: str) -> None:
 def boundaries(
     ax: Axes, psi_p: Float[np.ndarray, " P"], lines: Mapping[str, Float[np.ndarray, " P"]], *, legend: bool = True
 ) -> None:
-    """n*(p) lines over (psi_n, psi_p); the one of tau = infinity, given last, is solid.
+    """n*(p) lines over (psi_p, psi_n); the one of tau = infinity, given last, is solid.
 
     Args:
         ax: axes of a heat-map.
-        psi_p: second axis.
+        psi_p: first axis.
         lines: label -> psi_n of the boundary, NaN where it lies outside.
         legend: draw the key.
     """
     dashes = [":", "--", "-."]
     for i, (label, psi_n) in enumerate(lines.items()):
         last = i == len(lines) - 1
-        ax.plot(psi_n, psi_p, color="white", linestyle="-" if last else dashes[i % 3], linewidth=1.6, label=label)
+        ax.plot(psi_p, psi_n, color="white", linestyle="-" if last else dashes[i % 3], linewidth=1.6, label=label)
     if legend:
         key = ax.legend(
             loc="lower right",

@@ -146,14 +146,14 @@ def _time(tau: float) -> str:
 def _map(ax: Any, data: xarray.Dataset, axes: list[str], view: View, over: xarray.Dataset | None, level: float) -> None:
     from rfscore.plotting import diagrams
 
-    first, second = ("psi_n", "psi_p") if {"psi_n", "psi_p"} == set(axes) else axes
+    first, second = ("psi_p", "psi_n") if {"psi_n", "psi_p"} == set(axes) else axes  # as in the paper's diagrams
     values = over_seeds(_at_time(data, view))[0].transpose(first, second)
     dots = None if over is None or view[0] not in over else _dots(over, view, (first, second))
     diagrams.heat_map(
         ax, data[first].values, data[second].values, values.values, names=(first, second), label="", title=_title(view),
         points=dots,
     )  # fmt: skip
-    if view[0] == "gap" and first == "psi_n":
+    if view[0] == "gap" and first == "psi_p":
         gaps = over_seeds(data["gap"])[0].transpose("psi_n", "psi_p", "tau")
         drawn = {
             rf"$\tau$ = {_time(t)}" + (r": $n^\ast(p)$" if math.isinf(t) else ""): boundary(
