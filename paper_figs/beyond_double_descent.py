@@ -42,7 +42,7 @@ def problem(psi_p: float, m: float = M) -> rf.ScoreProblem:
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
     d, seeds = job.pick((24, 4), (64, 4))
-    psi_p = diagram.axis(0.5, 256.0, 73)  # nm is one of them, off by the axis' 1e-6
+    psi_p = diagram.axis(0.5, 256.0, 73)  # nm is one of them
     grid = noises.test_losses(job, [problem(p) for p in psi_p], TAU, "map")
     runs = {r: _runs(job, problem(r * M * PSI_N), d, seeds) for r in RUNS}
     twice = {m: noises.test_losses(job, [_two(m)], TAU, "two variances")[0] for m in TWO_DRAWS}
@@ -159,7 +159,7 @@ def _numbers(
     psi_p: np.ndarray, grid: np.ndarray, twice: dict[float, np.ndarray], runs: dict[float, np.ndarray]
 ) -> dict[str, Any]:
     at = _column(psi_p, 1.0)
-    late = rf.loss_curves(problem(psi_p[at]), [1e7, 1e8]).test  # the axis' 1e-6 off nm is felt at 1e10 only
+    late = rf.loss_curves(problem(psi_p[at]), [1e7, 1e8]).test
     top = next(i for i in range(_row(1.0), TAU.size) if twice[1][i] > twice[1][i + 1] and twice[1][i] > 1)
     finite_times = [x for x in SLICES if np.isfinite(x)]
     peaks = [grid[:, _row(x)] for x in finite_times]

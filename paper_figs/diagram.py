@@ -15,8 +15,8 @@ _CODE = ("rfscore/theory/*.py", "rfscore/model/*.py", "paper_figs/diagram.py")
 
 
 def axis(low: float, high: float, count: int) -> Float[np.ndarray, " k"]:
-    """Logarithmic axis, a relative 1e-6 off round numbers: at psi_p = psi_n + 1 an edge closes."""
-    return np.geomspace(low, high, count) * (1 + 1e-6)
+    """Logarithmic axis, rounded to twelve digits so that powers of two are exact."""
+    return np.array([float(f"{value:.12g}") for value in np.geomspace(low, high, count)])
 
 
 def code() -> str:

@@ -30,7 +30,6 @@ DASHES: dict[float, Any] = {0.01: "-", 0.03: "--", 0.1: ":"}
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
     d, seeds = job.pick((32, 3), (100, 3))
-    # psi_n = 32 = psi_p is the paper's p ~ n; a relative 1e-6 keeps it off the point where an edge closes.
     found = {t: finite.cases(job, [rf.ScoreProblem(v, PSI_P, t) for v in PSI_N], d, seeds) for t in TIMES}
     figure, axes = plotting.panels(1, 3, width=look.TEXT, height=2.6)
     a, b, c = axes[0]

@@ -23,7 +23,7 @@ PAPER = (
     "deviations)."
 )
 PSI_N, PSI_P, T, ETA = (4.0, 8.0, 16.0, 32.0), 32.0, 0.01, 0.59
-DENSE = np.geomspace(2.0, 64.0, 31) * (1 + 1e-6)
+DENSE = np.geomspace(2.0, 64.0, 31)
 
 
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)

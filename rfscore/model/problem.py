@@ -20,7 +20,7 @@ from rfscore.results import described
 PSI_RANGE = (0.02, 1e4)
 T_RANGE = (1e-4, 5.0)
 RIDGE_RANGE = (1e-12, 1e6)
-MAX_DRAWS = 10**15  # every whole number up to it is a float
+MAX_DRAWS = 10**9  # a bulk of the copies' own noise has a relative width m^(-1/2), which roundoff hides beyond
 
 
 def _in_range(name: str, value: Any, low: float, high: float, zero: bool = False) -> Any:

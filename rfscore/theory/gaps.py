@@ -46,8 +46,9 @@ class _Lanes:
     def __init__(self, curves: Curves, continuous: bool) -> None:
         wanted = [0, curves.last] if continuous else list(range(curves.last + 1))
         self.curves = curves
-        self.k = np.repeat(np.arange(curves.psi_p.size), len(wanted))
-        self.interval = np.tile(wanted, curves.psi_p.size)
+        k, interval = np.repeat(np.arange(curves.psi_p.size), len(wanted)), np.tile(wanted, curves.psi_p.size)
+        able = curves.may_be_free(k, interval)
+        self.k, self.interval = k[able], interval[able]
         self.low, self.high = curves.reach(self.k, self.interval)
         outer = (self.interval == 0) | (self.interval == curves.last)
         self.count = np.where(outer, 801, 401 if curves.last < 40 else 97)

@@ -72,6 +72,20 @@ class Curves:
         outer = (interval == 0) | (interval == self.last)
         return np.where(outer, scale - _REACH - ratio, -_REACH), np.where(outer, scale + _REACH + 10.0, _REACH)
 
+    def may_be_free(self, k: Int[np.ndarray, " N"], interval: Int[np.ndarray, " N"]) -> np.ndarray:
+        """False where the two poles beside an interval alone prove that no gap lies in it.
+
+        M_11 >= int rho_Sigma lam^2/(kappa + lam)^2/psi_n, of which two neighbours at a distance s give at least
+        (a^(1/3) + b^(1/3))^3/(psi_n s^2), a = rho lam^2: dense eigenvalues cost nothing.
+        """
+        inner = (interval > 0) & (interval < self.last)
+        after = np.where(inner, interval, 1 if self.last > 1 else 0)
+        before = np.maximum(after - 1, 0)
+        rho = self.rho[:, self.lam.shape[1] - self.last :][:, ::-1]
+        low, high = self.poles[k, before], self.poles[k, after]
+        least = (np.cbrt(rho[k, before] * low**2) + np.cbrt(rho[k, after] * high**2)) ** 3
+        return ~(inner & (least > (1.0 + 1e-9) * self.psi_n[k] * (high - low) ** 2))
+
     def at(self, k: Int[np.ndarray, " N"], interval: Int[np.ndarray, " N"], u: Float[np.ndarray, " N"]) -> Places:
         """The places (k, interval, u), on both sheets."""
         return Places(self, k, *self._shifted(k, interval, u))

@@ -152,6 +152,8 @@ class Spectrum(Result):
         edge, width = np.where(at_low, low[bulk], high[bulk]), high[bulk] - low[bulk]
         # Within `margin` of an edge roundoff decides; the law of the edge, anchored at the margin, does not care.
         margin = np.maximum(1e-8 * np.minimum(width, edge), 1e4 * np.finfo(float).eps * edge)
+        # Close to the floor q is large, and the height of the edge as the equations see it less certain.
+        margin = np.where(at_low, np.maximum(margin, 1e6 * np.finfo(float).eps * np.sqrt(width * edge)), margin)
         margin = np.where(edge < _HARD * width, 100.0 * _HARD * width, np.minimum(margin, 0.1 * width))
         distance = abs(flat - edge)
         law = inside & (distance < margin)

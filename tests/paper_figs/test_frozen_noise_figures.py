@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import rfscore as rf
-from paper_figs import beyond_benign, beyond_double_descent, finite, noises, optima
-from paper_figs.job import records
+from paper_figs import beyond_benign, beyond_double_descent, cache, diagram, finite, noises, optima
+from paper_figs.job import Job, records
 from rfscore.errors import SolveError
 
 
@@ -24,6 +24,17 @@ def test_the_lowest_point_is_found_between_grid_points_and_refused_at_an_end():
     assert place == pytest.approx(0.37, rel=1e-3) and value == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(SolveError, match="widen the grid"):
         optima.lowest(lambda x: x, grid, grid)
+
+
+def test_a_map_holds_the_peak_itself(tmp_path, monkeypatch):
+    """p = nm is on the axis, not beside it, and its loss at infinite time is infinite."""
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    psi_p = diagram.axis(1.0, 4.0, 3)
+    assert psi_p.tolist() == [1.0, 2.0, 4.0]
+    problems = [rf.ScoreProblem(2.0, float(p), 0.1, noise_draws=2) for p in psi_p]
+    found = noises.test_losses(Job(), problems, np.array([10.0, 1e3, np.inf]))
+    assert np.isinf(found[2, 2]) and np.isfinite(found).sum() == 8
+    np.testing.assert_allclose(found[2, :2], rf.loss_curves(problems[2], [10.0, 1e3]).test, rtol=1e-12)
 
 
 def test_a_ridge_put_on_a_flow_is_the_network_trained_with_it():

@@ -12,6 +12,7 @@ from rfscore._precision import float64
 from rfscore.theory import floor_edge
 from rfscore.theory.equivalent import equivalent
 from rfscore.theory.gaps import consistent, gaps
+from rfscore.theory.real_curve import Curves
 
 TWO = rf.Atoms([1.5, 2.0], [0.5, 0.5])
 
@@ -150,3 +151,25 @@ def test_a_missed_bulk_or_a_wrong_edge_is_refused(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(f"rfscore.theory.{module}.gaps", lambda eqs, **_: [missed] * len(eqs))
         with pytest.raises(rf.SolveError, match="edge"):
             getattr(rf, module)(problem)
+
+
+@pytest.mark.parametrize("draws", [1, 2, np.inf])
+def test_intervals_that_two_poles_rule_out_hold_no_gap(draws: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    for sigma in (rf.PowerLaw(2.0, 40), rf.Atoms([0.0, 0.1, 1.0, 2.0], [0.2, 0.3, 0.3, 0.2])):
+        eq = float64(lambda s=sigma: equivalent(rf.ScoreProblem(3.0, 7.0, 0.2, s, noise_draws=draws)))()
+        curves, interval = Curves([eq]), np.arange(eq.nodes.size + 1)[: Curves([eq]).last + 1]
+        able = curves.may_be_free(np.zeros_like(interval), interval)
+        assert able[0] and able[-1] and able.sum() < interval.size
+        quick = gaps([eq])[0]
+        monkeypatch.setattr(Curves, "may_be_free", lambda self, k, i: np.ones(k.size, dtype=bool))
+        assert quick == gaps([eq])[0]
+        monkeypatch.undo()
+
+
+def test_the_density_is_known_at_the_foot_of_a_bulk_beside_the_floor() -> None:
+    sigma = rf.Uniform(1.89, 32.2)
+    spec = rf.spectrum(rf.ScoreProblem(0.1693003923222335, 0.1693018015917953, 5.7e-4, sigma, "sin", noise_draws=1))
+    low = spec._heights[0, 0]
+    assert 0 < low < 1e-10 and spec.masses.size == 1
+    lam = low * (1.0 + np.array([1e-3, 4e-3]))
+    assert np.divide(*spec.density(lam)[::-1]) == pytest.approx(2.0 * 1.001 / 1.004, rel=1e-4)  # sqrt(y - y0)/y
