@@ -17,9 +17,6 @@ from rfscore import plotting
 from rfscore.finite import pool
 from rfscore.plotting import style
 from rfscore.report.numbers import num, percent
-from rfscore.reproduce.analysis import bulk_names
-from rfscore.reproduce.figures import colour_of
-from rfscore.reproduce.runs import cuts, training_times
 
 NAME = "beyond_bulks"
 TITLE = "contribution of each bulk to the losses, ψ_p = 64, ψ_n = 8, t = 0.01"
@@ -31,18 +28,18 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
     d, seeds = job.pick((32, 2), (100, 2))
     problem = rf.ScoreProblem(PSI_N, PSI_P, T)
-    tau = training_times([problem], 121)
+    tau = rf.training_times(problem, 121)
     job.say("theory")
     split, scales = rf.bulk_curves(problem, tau), rf.timescales(problem)
-    names = bulk_names(np.asarray(split.edges), float(scales.lambda_min))
-    runs = _runs(job, problem, d, seeds, tau, cuts(np.asarray(split.edges)))
+    names = split.names
+    runs = _runs(job, problem, d, seeds, tau, rf.spectrum(problem).cuts)
     figure, axes = plotting.panels(1, 2, width=look.TEXT, height=2.8)
     for ax, part in zip(axes[0], ("train", "test"), strict=True):
         theory = np.asarray(getattr(split, part))
         ax.axhline(0.0, color=style.FAINT, linewidth=0.7)
         for k, name in enumerate(names):
-            ax.plot(tau[1:-1], theory[k, 1:-1], color=colour_of(name), label=name)
-            style.dots(ax, finite.spread(tau, runs[part][:, k], 6, 2 * k), colour_of(name))
+            ax.plot(tau[1:-1], theory[k, 1:-1], color=style.bulk_colour(name), label=name)
+            style.dots(ax, finite.spread(tau, runs[part][:, k], 6, 2 * k), style.bulk_colour(name))
         ax.plot(tau[1:-1], theory.sum(0)[1:-1], ":", color=style.INK, label="sum")
         ax.set(xscale="log", xlabel=r"training time $\tau$")
     axes[0, 0].set_ylabel("contribution to the loss")

@@ -14,7 +14,6 @@ from rfscore import observables as ob
 from rfscore import plotting
 from rfscore.plotting import style
 from rfscore.report.numbers import listed, num
-from rfscore.reproduce.runs import training_times
 
 NAME = "beyond_tau_mem"
 TITLE = "local exponent of τ_mem in n, t = 0.01"
@@ -60,7 +59,7 @@ def _times(psi_p: float, count: int) -> dict[str, Any]:
     """The times of both edges and of half the gap over psi_n = 1 ... psi_p, and their local exponents."""
     psi_n = diagram.axis(1.0, psi_p, count)
     problems = [rf.ScoreProblem(float(v), psi_p, T) for v in psi_n]
-    tau = training_times([problems[0], problems[-1]], 161)
+    tau = rf.training_times([problems[0], problems[-1]], 161)
     curves = [rf.loss_curves(x, tau) for x in problems]
     half = np.array([ob.tau_half(tau, c.train, c.test).value for c in curves])
     scales = [rf.timescales(x) for x in problems]

@@ -13,7 +13,6 @@ from paper_figs.cache import Arrays, code_version, kept
 from paper_figs.job import Job
 from rfscore.finite import pool
 from rfscore.plotting import Points
-from rfscore.reproduce import runs
 
 Array = np.ndarray
 _CODE = ("rfscore/finite/*.py", "rfscore/model/*.py")
@@ -64,12 +63,14 @@ def losses(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, tau: Float[Ar
     return pool.each(one, range(seeds), round(float(problem.psi_p) * d), done)
 
 
-def eigenvalues(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: runs.Features) -> Float[Array, "seeds p"]:
+def eigenvalues(
+    job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: rfscore.finite.Features
+) -> Float[Array, "seeds p"]:
     """Eigenvalues of U, ascending: of the non-linear features or of their Gaussian equivalent."""
 
     def one(seed: int) -> Array:
         def compute() -> Arrays:
-            return {"lam": runs.eigenvalues(problem, d, stream(problem, d, seed), kind)}
+            return {"lam": rfscore.finite.draw(problem, d, stream(problem, d, seed), kind).eigenvalues()}
 
         return kept("eigenvalues", {"problem": problem, "d": d, "seed": seed, "kind": kind}, code(), compute)["lam"]
 
@@ -81,7 +82,7 @@ def eigenvalues(job: Job, problem: rf.ScoreProblem, d: int, seeds: int, kind: ru
 
 def cases(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int, points: int = 121) -> list[Case]:
     """Theory and networks of several problems, on one grid of training times (0 first, infinity last)."""
-    tau = runs.training_times(problems, points)
+    tau = rf.training_times(problems, points)
     found = []
     for problem in problems:
         job.say(f"theory, psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}")

@@ -19,7 +19,6 @@ from paper_figs import finite, look
 from paper_figs.job import Job
 from rfscore import plotting
 from rfscore.plotting import style
-from rfscore.reproduce import runs
 
 Array = np.ndarray
 _COLOURS = {"population": style.POPULATION, "sample": style.SAMPLE, "lowest": style.LOWEST}
@@ -42,7 +41,7 @@ class Spectrum:
     @property
     def cuts(self) -> Float[Array, " k"]:
         """One point in every gap between bulks."""
-        return runs.cuts(self.theory.edges)
+        return self.theory.cuts
 
 
 def drawn(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int) -> list[Spectrum]:
@@ -51,7 +50,7 @@ def drawn(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int) -> list
     for x in problems:
         theory = rf.spectrum(x)
         sample = int(np.argmin(abs(theory.edges[:, 0] - float(rf.timescales(x).lambda_min))))
-        lam = [finite.eigenvalues(job, x, d, seeds, kind) for kind in runs.KINDS]
+        lam = [finite.eigenvalues(job, x, d, seeds, kind) for kind in rf.finite.FEATURES]
         found.append(Spectrum(theory, rf.large_psi_law(x), sample, *lam))
     return found
 

@@ -38,6 +38,7 @@ from rfscore.theory.spectrum import Spectrum as Spectrum
 from rfscore.theory.spectrum import spectrum as spectrum
 from rfscore.theory.timescales import Timescales as Timescales
 from rfscore.theory.timescales import timescales as timescales
+from rfscore.theory.timescales import training_times as training_times
 from rfscore.theory.two_point import TwoPoint as TwoPoint
 from rfscore.theory.two_point import two_point as two_point
 

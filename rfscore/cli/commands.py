@@ -68,8 +68,8 @@ def _grid(problem: rf.ScoreProblem, low: float | None, high: float | None, point
     import rfscore as rf
     from rfscore.cli import parse
 
-    scales = rf.timescales(problem)
-    return parse.times(low, high, points, (0.02 * float(scales.tau_gen_scale), 20.0 * float(scales.tau_last_edge)))
+    everything = rf.training_times(problem, 4)
+    return parse.times(low, high, points, (float(everything[1]), float(everything[2])))
 
 
 def _curve_rows(tau: np.ndarray, *columns: np.ndarray) -> list[list[str]]:

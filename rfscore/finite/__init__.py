@@ -1,5 +1,7 @@
 """The exact model at finite size: one drawn instance, trained exactly. Pure NumPy, float64."""
 
+from rfscore.finite.draws import FEATURES as FEATURES
+from rfscore.finite.draws import Features as Features
 from rfscore.finite.draws import draw as draw
 from rfscore.finite.draws import from_arrays as from_arrays
 from rfscore.finite.equivalent import EquivalentInstance as EquivalentInstance

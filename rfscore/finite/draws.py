@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +23,8 @@ from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import T_RANGE, ScoreProblem, noise_draws_in_range, ridge_in_range
 
 Array = np.ndarray
-_FEATURES = ("exact", "gaussian-equivalent")
+Features = Literal["exact", "gaussian-equivalent"]
+FEATURES: tuple[Features, ...] = get_args(Features)
 _MAX_DRAWN = 10**11  # noises: entries of Xi
 
 
@@ -31,7 +32,7 @@ def draw(
     problem: ScoreProblem,
     d: int = 100,
     seed: int | np.random.SeedSequence | np.random.Generator = 0,
-    features: Literal["exact", "gaussian-equivalent"] = "exact",
+    features: Features = "exact",
 ) -> ExactInstance | EquivalentInstance | FrozenInstance:
     r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
 
@@ -62,8 +63,8 @@ def draw(
         >>> inst.U.shape, inst.V.shape, inst.error_bound < 1e-12
         ((80, 80), (80, 20), True)
     """
-    if features not in _FEATURES:
-        raise bad("features", features, f"one of {_FEATURES}")
+    if features not in FEATURES:
+        raise bad("features", features, f"one of {FEATURES}")
     if is_traced(problem):
         raise InputError("a finite instance cannot be drawn inside a JAX transformation: call it outside jit/vmap/grad")
     if isinstance(d, bool) or not (isinstance(d, (int, np.integer)) and d >= 1):

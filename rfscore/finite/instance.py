@@ -107,6 +107,10 @@ class Instance(abc.ABC):
     def modes(self) -> Modes:
         """Eigenvalues and overlaps of U: all that training needs."""
 
+    def eigenvalues(self) -> Float[np.ndarray, " p"]:
+        """Eigenvalues of U, ascending."""
+        return np.sort(self.modes().eigenvalues)
+
     def gradient_flow(self) -> GradientFlow:
         r"""Diagonalise U once; the flow dA/dtau = -d^2 grad L_train (Bonnaire et al. 2025, Eq 10) is then explicit.
 
@@ -160,6 +164,10 @@ class ExactInstance(Instance):
     V: Float[np.ndarray, "p d"]
     U_test: Float[np.ndarray, "p p"]
     V_test: Float[np.ndarray, "p d"]
+
+    def eigenvalues(self) -> Float[np.ndarray, " p"]:
+        """Eigenvalues of U, ascending, without the vectors."""
+        return np.linalg.eigvalsh(self.U)
 
     def modes(self) -> Modes:
         """Dense eigendecomposition of U."""

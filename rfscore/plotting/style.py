@@ -70,6 +70,14 @@ def panels(rows: int = 1, columns: int = 1, *, width: float | None = None, heigh
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+_BULKS = {"population bulk": POPULATION, "sample bulk": SAMPLE, "lowest bulk": LOWEST}
+
+
+def bulk_colour(name: str) -> str:
+    """The colour of a bulk by its name in `Spectrum.names`, numbered ones included."""
+    return next((colour for key, colour in _BULKS.items() if name.startswith(key)), INK)
+
+
 def psi_n_colour(psi_n: float) -> tuple[float, float, float, float]:
     """The colour of one psi_n in every picture: dark is few samples."""
     return colormaps["viridis"](float(np.clip(0.9 * (np.log2(psi_n) + 0.5) / 5.5, 0.0, 0.92)))

@@ -12,7 +12,7 @@ from rfscore import observables as ob
 from rfscore.reproduce.config import Plan
 from rfscore.reproduce.laws import Law
 from rfscore.reproduce.real import RealCurves, RealResult
-from rfscore.reproduce.runs import CurveResult, Runs, SpectrumResult, cuts, opt_and_half
+from rfscore.reproduce.runs import CurveResult, Runs, SpectrumResult, opt_and_half
 
 Array = np.ndarray
 
@@ -158,23 +158,11 @@ def exponents(found: list[Times], seed: int) -> Exponents:
     )
 
 
-def bulk_names(spectrum_edges: Array, lambda_min: float) -> list[str]:
-    """Population bulk on top, the sample bulk where lambda_min is, the lowest below it."""
-    count = len(spectrum_edges)
-    sample = int(np.argmin(abs(spectrum_edges[:, 0] - lambda_min)))
-    names = ["lowest bulk" if k < sample else "sample bulk" if k == sample else "population bulk" for k in range(count)]
-    if count == 1:
-        return ["all eigenvalues"]
-    doubles = {name for name in names if names.count(name) > 1}
-    return [f"{name} {k + 1}" if name in doubles else name for k, name in enumerate(names)]
-
-
 def shares(tau: Array, result: CurveResult) -> list[BulkShare]:
     """What each bulk contributes, and when."""
     bulks = result.bulks
     assert bulks is not None  # asked only for the psi_n that is split
     spectrum = rf.spectrum(result.problem)
-    names = bulk_names(bulks.edges, result.spectral.lambda_min)
 
     def half(y: Array) -> float:
         sign = np.sign(y[-1]) or 1.0
@@ -186,7 +174,7 @@ def shares(tau: Array, result: CurveResult) -> list[BulkShare]:
             float(bulks.test[k].min()), half(bulks.train[k]), half(bulks.test[k]),
             float(result.runs.bulk_train[:, k, -1].mean()), float(result.runs.bulk_test[:, k, -1].mean()),
         )
-        for k, (name, (low, high)) in enumerate(zip(names, bulks.edges, strict=True))
+        for k, (name, (low, high)) in enumerate(zip(bulks.names, bulks.edges, strict=True))
     ]  # fmt: skip
 
 
@@ -205,7 +193,7 @@ def bulk_means(result: SpectrumResult) -> list[BulkMean]:
 
     return [
         BulkMean(name, exact(k), drawn(result.equivalent, k), drawn(result.exact, k))
-        for k, name in enumerate(bulk_names(spec.edges, result.lambda_min))
+        for k, name in enumerate(spec.names)
     ]
 
 
@@ -216,7 +204,7 @@ def atom(result: SpectrumResult) -> Atom | None:
     location, mass = result.theory.atoms[0]
     edges, lam = result.theory.edges, np.sort(result.exact, axis=1)
     lowest = lam[:, : round(mass * lam.shape[1])]
-    groups = np.searchsorted(np.append(edges[0, 0], cuts(edges)), lam)
+    groups = np.searchsorted(np.append(edges[0, 0], result.theory.cuts), lam)
     fractions = np.array([(groups == k).mean() for k in range(len(edges) + 1)])
     return Atom(
         location, mass, float(fractions[0]), float(fractions[:2].sum()), mass + float(result.theory.masses[0]),

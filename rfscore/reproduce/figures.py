@@ -9,20 +9,14 @@ from matplotlib.figure import Figure
 
 from rfscore import plotting as draw
 from rfscore.plotting import Points, style
-from rfscore.reproduce.analysis import Numbers, bulk_names, mean_error
+from rfscore.reproduce.analysis import Numbers, mean_error
 from rfscore.reproduce.laws import NEAR_ONE
 from rfscore.reproduce.real import RealResult
 from rfscore.reproduce.runs import CurveResult, SpectrumResult
 
 Array = np.ndarray
-COLOURS = {"population bulk": style.POPULATION, "sample bulk": style.SAMPLE, "lowest bulk": style.LOWEST}
 
 _PER_SAMPLE = r"$\tau/n$"
-
-
-def colour_of(name: str) -> str:
-    """The colour of a bulk by its name, numbered ones included."""
-    return next((c for key, c in COLOURS.items() if name.startswith(key)), style.INK)
 
 
 def _points(x: Array, values: Array, every: int, first: int = 0) -> Points:
@@ -40,7 +34,7 @@ def _histogram(lam: Array, bins: Array) -> Array:
 def spectrum(result: SpectrumResult) -> Figure:
     """The atom and each bulk, every one on its own scale."""
     spec, exact, twin = result.theory, result.exact.ravel(), result.equivalent.ravel()
-    names = bulk_names(spec.edges, result.lambda_min)
+    names = spec.names
     count = len(spec.edges) + bool(spec.atoms)
     figure, axes = draw.panels(1, count, width=2.45 * count, height=2.5)
     panels = list(axes[0])
@@ -53,8 +47,8 @@ def spectrum(result: SpectrumResult) -> Figure:
         bins = np.linspace(low if k == 0 and spec.atoms else lam[0], lam[-1], 31)
         rho = spec.density(lam)
         draw.bulk(
-            ax, lam, rho, bins, _histogram(exact, bins), outline=_histogram(twin, bins), colour=colour_of(names[k]),
-            title=f"{names[k]}\nmass {spec.mass(k):.4g}",
+            ax, lam, rho, bins, _histogram(exact, bins), outline=_histogram(twin, bins),
+            colour=style.bulk_colour(names[k]), title=f"{names[k]}\nmass {spec.mass(k):.4g}",
         )  # fmt: skip
     panels[0].set_ylabel(r"density $\rho(\lambda)$")
     panels[-1].legend(loc="upper right", fontsize=7)
@@ -134,8 +128,8 @@ def bulks(tau: Array, result: CurveResult) -> Figure:
     """Contribution of each bulk to training and test loss."""
     split = result.bulks
     assert split is not None  # asked only for the psi_n that is split
-    names = bulk_names(split.edges, float(result.spectral.lambda_min))
-    colours = {name: colour_of(name) for name in names}
+    names = split.names
+    colours = {name: style.bulk_colour(name) for name in names}
     every = max(1, len(tau) // 24)
     figure, axes = draw.panels(1, 2, width=7.2, height=3.1)
     parts = (

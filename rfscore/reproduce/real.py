@@ -14,7 +14,7 @@ from rfscore.data import CovarianceSpectrum, ImageData, covariance_eigenvalues, 
 from rfscore.errors import bad
 from rfscore.finite import GradientFlow, pool
 from rfscore.reproduce.config import Plan
-from rfscore.reproduce.runs import Progress, cost, opt_and_half, seed_of, training_times
+from rfscore.reproduce.runs import Progress, cost, opt_and_half, seed_of
 
 Array = np.ndarray
 
@@ -93,7 +93,7 @@ def compare(plan: Plan, data: ImageData, chosen: _Sizes, progress: Progress) -> 
     problems = [
         rf.ScoreProblem(psi_n, chosen.psi_p, case.t, rf.Empirical(covariance.eigenvalues)) for psi_n in chosen.psi_n
     ]
-    tau = training_times(problems, plan.points)
+    tau = rf.training_times(problems, plan.points)
     p = round(chosen.psi_p * d)
 
     def on_images(i: int, k: int) -> GradientFlow:

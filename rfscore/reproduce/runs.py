@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,8 +17,6 @@ from rfscore.reproduce.config import CurveCase, Plan, SpectrumCase
 
 Array = np.ndarray
 Progress = Callable[[str, float], None]
-Features = Literal["exact", "gaussian-equivalent"]
-KINDS: tuple[Features, ...] = ("exact", "gaussian-equivalent")
 
 
 def seed_of(plan_seed: int, *key: int) -> np.random.SeedSequence:
@@ -66,30 +64,9 @@ class CurveResult:
     half: Runs
 
 
-def cuts(edges: Float[Array, "k 2"]) -> Float[Array, " k-1"]:
-    """One point in every gap between bulks, the geometric mean of its ends."""
-    return np.sqrt(edges[:-1, 1] * edges[1:, 0])
-
-
-def training_times(problems: list[rf.ScoreProblem], points: int) -> Float[Array, " T"]:
-    """0, a geometric grid from before tau_opt to after the last mode's time, and infinity."""
-    scales = [rf.timescales(problem) for problem in problems]
-    low = 0.02 * min(s.tau_gen_scale for s in scales)
-    high = 20.0 * max(s.tau_last_edge for s in scales)
-    return np.concatenate([[0.0], np.geomspace(low, high, points - 2), [np.inf]])
-
-
 def opt_and_half(found: CurveTimes) -> tuple[float, float]:
     """The two times of a curve, NaN where there is none."""
     return found.tau_opt.value, found.tau_half.value
-
-
-def eigenvalues(
-    problem: rf.ScoreProblem, d: int, seed: np.random.SeedSequence, features: Features
-) -> Float[Array, " p"]:
-    """Eigenvalues of U, ascending, of one drawn network: of the features, or of their Gaussian equivalent."""
-    instance = rfscore.finite.draw(problem, d, seed, features)
-    return np.linalg.eigvalsh(instance.U) if features == "exact" else np.sort(instance.modes().eigenvalues)
 
 
 def spectra(plan: Plan, progress: Progress) -> list[SpectrumResult]:
@@ -101,14 +78,14 @@ def spectra(plan: Plan, progress: Progress) -> list[SpectrumResult]:
         theory, edge = rf.spectrum(problem), float(rf.timescales(problem).lambda_min)
         p, n = round(case.psi_p * case.d), round(psi_n * case.d)
 
-        def one(key: tuple[Features, int], problem: rf.ScoreProblem = problem, i: int = i) -> Array:
+        def one(key: tuple[rfscore.finite.Features, int], problem: rf.ScoreProblem = problem, i: int = i) -> Array:
             features, k = key
-            return eigenvalues(problem, case.d, seed_of(plan.seed, 1, i, k), features)
+            return rfscore.finite.draw(problem, case.d, seed_of(plan.seed, 1, i, k), features).eigenvalues()
 
-        def done(key: tuple[Features, int], p: int = p, n: int = n) -> None:
+        def done(key: tuple[rfscore.finite.Features, int], p: int = p, n: int = n) -> None:
             progress("spectra", cost(p, n, vectors=False) if key[0] == "exact" else 0.0)
 
-        keys = [(features, k) for features in KINDS for k in range(case.seeds)]
+        keys = [(features, k) for features in rfscore.finite.FEATURES for k in range(case.seeds)]
         found = np.array(pool.each(one, keys, p, done))
         results.append(SpectrumResult(problem, theory, edge, found[: case.seeds], found[case.seeds :]))
     return results
@@ -134,12 +111,12 @@ def curves(plan: Plan, progress: Progress) -> tuple[Float[Array, " T"], list[Cur
     """Stage 2: loss curves by theory, and exact training of drawn instances at d and d/2."""
     case: CurveCase = plan.curves
     problems = [rf.ScoreProblem(psi_n, case.psi_p, case.t) for psi_n in case.psi_n]
-    tau = training_times(problems, plan.points)
+    tau = rf.training_times(problems, plan.points)
     results = []
     for i, problem in enumerate(problems):
         theory = rf.loss_curves(problem, tau)
         bulks = rf.bulk_curves(problem, tau) if problem.psi_n == case.split else None
-        cut = cuts(rf.spectrum(problem).edges)
+        cut = rf.spectrum(problem).cuts
         runs, half = (_finite(plan, problem, d, tau, cut, (2, i, d), progress) for d in (case.d, case.d // 2))
         results.append(CurveResult(problem, theory, bulks, rf.timescales(problem), runs, half))
     return tau, results

@@ -28,10 +28,12 @@ class BulkCurves(Result):
     Attributes:
         tau: (T,) training times.
         edges: (k, 2) the bulks.
+        names: which bulk is which, as `Spectrum.names`.
         train: (k, T) contributions to L_train - 1 (never positive: every mode lowers the training loss).
         test: (k, T) contributions to L_test - 1, cross terms shared equally between their two bulks.
     """
 
+    names: list[str]
     tau: Any = quantity("tau")
     edges: Any = quantity("bulk", "side")
     train: Any = quantity("bulk", "tau")
@@ -131,4 +133,4 @@ def bulk_curves(problem: ScoreProblem, tau: Any) -> BulkCurves:
     )
     if not error < 1e-7:
         raise SolveError(f"bulk_curves: the bulks add up to the losses only within {error:.1e}; a gap is too narrow")
-    return BulkCurves(tau=times, edges=spec.edges, train=train, test=test)
+    return BulkCurves(names=spec.names, tau=times, edges=spec.edges, train=train, test=test)

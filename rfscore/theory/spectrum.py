@@ -190,6 +190,24 @@ class Spectrum(Result):
         """Fraction of eigenvalues <= lam, the atom included; exact, not integrated."""
         return self._evaluate(_real("lam", lam) - self.floor)[1]
 
+    @property
+    def names(self) -> list[str]:
+        """Which bulk is which: population bulk on top, the sample bulk (rho_1 of the paper), the lowest below it."""
+        below = sum(atom.mass for atom in self.atoms) + np.cumsum(self.masses) - self.masses
+        psi_n, psi_p = float(self.problem.psi_n), float(self.problem.psi_p)
+        # The min(n, p)-th largest eigenvalue lies in the sample bulk.
+        level = 1.0 - min(1.0, psi_n / psi_p) + 1e-6 / max(psi_p, 1.0)
+        sample = max(0, int(np.searchsorted(below, level, side="right")) - 1)
+        if below.size == 1:
+            return ["all eigenvalues"]
+        names = ["lowest bulk"] * sample + ["sample bulk"] + ["population bulk"] * (below.size - sample - 1)
+        return [f"{name} {i + 1}" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+    @property
+    def cuts(self) -> Float[np.ndarray, " k-1"]:
+        """A point in every gap between bulks, the geometric mean of its ends: tells eigenvalues of draws apart."""
+        return np.sqrt(self.edges[:-1, 1] * self.edges[1:, 0])
+
     def mass(self, bulk: int) -> float:
         """Fraction of the eigenvalues in one bulk (index into `edges`)."""
         return float(self.masses[bulk])

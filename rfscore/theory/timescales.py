@@ -11,6 +11,7 @@ eigenvalue here, as it is in the flow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
-from rfscore.errors import SolveError
+from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
@@ -154,3 +155,35 @@ def timescales(problem: ScoreProblem) -> Timescales:
         tau_mem_law=time / law,
         lambda_min=low[0], lambda_lowest=low[1], lambda_min_law=law,
     )  # fmt: skip
+
+
+#: Before the first and after the last scale of the spectrum, in units of them; where it never ends, of 1/Delta_t.
+BEFORE, AFTER, ENDLESS = 0.02, 20.0, 1e8
+
+
+def training_times(problem: ScoreProblem | Sequence[ScoreProblem], points: int = 121) -> Float[np.ndarray, " points"]:
+    """0, a geometric grid from before tau_gen to after the last mode's time, and infinity.
+
+    Args:
+        problem: the problem, or several that one grid shall serve.
+        points: how many times, >= 4.
+
+    Returns:
+        Ascending training times. Where the spectrum reaches zero, and training never ends, the last finite one is
+        1e8/Delta_t.
+
+    Raises:
+        InputError: points not a whole number >= 4.
+
+    Example:
+        >>> import rfscore as rf
+        >>> print([f"{tau:.4g}" for tau in rf.training_times(rf.ScoreProblem(8.0, 64.0, 0.01), 5)])
+        ['0', '1.01', '4210', '1.755e+07', 'inf']
+    """
+    if not (isinstance(points, int | np.integer) and points >= 4):
+        raise bad("points", points, "a whole number >= 4")
+    scales = [timescales(one) for one in ([problem] if isinstance(problem, ScoreProblem) else problem)]
+    low = BEFORE * min(float(x.tau_gen_scale) for x in scales)
+    ends = [(float(x.tau_last_edge), ENDLESS / AFTER * float(x.tau_gen_scale)) for x in scales]
+    high = AFTER * max(last if np.isfinite(last) else endless for last, endless in ends)
+    return np.concatenate([[0.0], np.geomspace(low, high, points - 2), [np.inf]])

@@ -12,7 +12,7 @@ import rfscore as rf
 from rfscore.errors import InputError
 from rfscore.finite import pool
 from rfscore.report import numbers, page
-from rfscore.reproduce import PRESETS, analysis, laws, real, reproduce, runs
+from rfscore.reproduce import PRESETS, laws, real, reproduce, runs
 
 SMALL = replace(
     PRESETS["tiny"],
@@ -104,14 +104,6 @@ def test_pool_keeps_the_order_and_reports_every_task():
     seen = []
     assert pool.each(lambda x: x * x, range(20), 10, seen.append) == [x * x for x in range(20)]
     assert sorted(seen) == list(range(20))
-
-
-def test_bulks_are_named_from_the_top():
-    edges = np.array([[1.0, 2.0], [3.0, 4.0], [50.0, 60.0]])
-    assert analysis.bulk_names(edges, 3.0) == ["lowest bulk", "sample bulk", "population bulk"]
-    assert analysis.bulk_names(edges[1:], 3.0) == ["sample bulk", "population bulk"]
-    assert analysis.bulk_names(edges, 1.0) == ["sample bulk", "population bulk 2", "population bulk 3"]
-    assert analysis.bulk_names(edges[:1], 1.0) == ["all eigenvalues"]
 
 
 def test_the_range_of_proportionality_is_the_longest_stretch_near_one():

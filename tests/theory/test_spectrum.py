@@ -245,3 +245,36 @@ class TestManyEigenvalues:
 def test_spectrum_writes_itself_as_xarray() -> None:
     data = rf.spectrum(REGIMES["small"]).to_xarray()
     assert data.sizes["bulk"] == 2 and float(data["masses"].sum() + data["atom_mass"].sum()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("problem", "names"),
+    [
+        (rf.ScoreProblem(8.0, 64.0, 0.01), ["lowest bulk", "sample bulk", "population bulk"]),
+        (rf.ScoreProblem(64.0, 8.0, 0.01), ["sample bulk", "population bulk"]),
+        (
+            rf.ScoreProblem(8.0, 64.0, 0.01, rf.Atoms([0.1, 10.0])),
+            ["lowest bulk 1", "lowest bulk 2", "sample bulk", "population bulk"],
+        ),
+        (rf.ScoreProblem(0.5, 0.02, 2.0), ["all eigenvalues"]),
+    ],
+)
+def test_bulks_are_named_from_the_top(problem: rf.ScoreProblem, names: list[str]) -> None:
+    found = rf.spectrum(problem)
+    assert found.names == names == rf.bulk_curves(problem, [1.0]).names
+    assert np.all((found.cuts > found.edges[:-1, 1]) & (found.cuts < found.edges[1:, 0]))
+    if len(names) > 1:  # where timescales puts lambda_min
+        sample = next(i for i, name in enumerate(names) if name.startswith("sample"))
+        assert rf.timescales(problem).lambda_min == pytest.approx(found.edges[sample, 0], rel=1e-12)
+
+
+def test_training_times_cover_everything_that_happens() -> None:
+    for problem in (rf.ScoreProblem(8.0, 64.0, 0.01), rf.ScoreProblem(2.0, 0.5, 1.0)):
+        tau = rf.training_times(problem, 30)
+        curves = rf.loss_curves(problem, tau)
+        assert tau.size == 30 and tau[0] == 0.0 and np.isinf(tau[-1]) and np.all(np.diff(tau) > 0)
+        assert curves.train[1] > 0.95 and curves.train[-2] == pytest.approx(float(curves.train[-1]), abs=1e-6)
+    endless = rf.training_times(rf.ScoreProblem(2.0, 4.0, 0.1, noise_draws=2), 6)
+    assert np.all(np.isfinite(endless[:-1])) and endless[-2] > 1e6
+    with pytest.raises(rf.InputError, match="points"):
+        rf.training_times(rf.ScoreProblem(2.0, 4.0, 0.1), 3)
