@@ -1,0 +1,1 @@
+"""Runs that others published, held against this package."""
