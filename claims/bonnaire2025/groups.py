@@ -7,7 +7,7 @@ tell agrees. What no group can tell is not testable here, with the reason found 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ from rfscore.validation.lab import COINCIDE, Lab, one_digit
 
 #: An exponent that is less certain than this cannot tell n from the square root of n.
 TELLS = 0.25
+#: A U-Net this narrow has one channel in each group of its last norm, which takes the mean out of every channel: it
+#: cannot predict the mean of the noise and makes no images. The paper's own statements on W are for wider ones.
+NO_MEAN = 8
 FROM_RUNS = "the larger of half the 95 % measurement interval and the scatter of the runs"
 
 
@@ -113,7 +116,7 @@ def exponents(lab: Lab, chosen: list[Group], time: str, target: float, quality: 
 
 def width_exponents(lab: Lab, chosen: list[Group], time: str, target: float) -> list[Comparison]:
     """beta of one time over 1/W, for every group with two widths that reach it."""
-    found = []
+    found, chosen = [], [replace(g, runs=tuple(r for r in g.runs if not g.images or r.width > NO_MEAN)) for g in chosen]
     for group in (g for g in chosen if len({r.width for r in g.runs}) > 1):
         here = compared(lab, group)
         fit, widths = here.fits[time], sorted({r.width for r in group.runs})

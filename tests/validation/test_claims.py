@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -104,7 +105,7 @@ def _summary(folder: Path, n: int, width: int, slow: float, **facts: object) -> 
 
 def test_network_claims_read_whatever_runs_there_are(tmp_path: Path) -> None:
     for n in (128, 256, 512):
-        for width in (8, 16):
+        for width in (16, 32):
             _summary(tmp_path, n, width, 300.0)
     lab = Lab(experiments=tmp_path)
     for check in (scalings.images_mem_n, scalings.images_collapse, scalings.images_gen_n, scalings.images_mem_width):
@@ -112,6 +113,29 @@ def test_network_claims_read_whatever_runs_there_are(tmp_path: Path) -> None:
     assert any("n = 128 … 512" in x.what for x in scalings.images_mem_n(lab))
     with pytest.raises(NotTestable, match="no two runs"):
         scalings.gmm_mem_n(lab)
+
+
+def test_a_width_that_makes_no_images_has_no_say_in_the_law_of_the_width(tmp_path: Path) -> None:
+    for width, slow in ((8, 3000.0), (16, 300.0), (32, 300.0)):  # W = 8 copies much too late
+        _summary(tmp_path, 128, width, slow)
+    lab = Lab(experiments=tmp_path)
+    assert judge(scalings.images_mem_width(lab))[0] == Verdict.REPRODUCED
+    assert "W = 16, 32" in scalings.images_mem_width(lab)[0].what
+
+
+def test_other_thresholds_are_held_against_the_exponent_of_the_usual_one(tmp_path: Path) -> None:
+    """Copies in tau/n at k = 1/3; at k = 1/4 the same, or in tau/n^2, which is another law."""
+    for name, power in (("same", 1.0), ("other", 2.0)):
+        for n in (128, 512):
+            _summary(tmp_path / name, n, 16, 300.0)
+            path = tmp_path / name / "faces/summaries" / f"n{n}-W16.json"
+            run = RunSummary.load(path)
+            late = np.round(2000 / (1.0 + (3 * n**power / np.maximum(run.tau, 1e-3)) ** 4)) / 2000
+            columns = run.columns | {"f_mem_half": run.columns["f_mem"], "f_mem_quarter": late}
+            facts = run.facts | {"chance_level_half": 0.0, "chance_level_quarter": 0.0}
+            dataclasses.replace(run, columns=columns, facts=facts).save(path)
+    assert judge(phases.same_for_other_k(Lab(experiments=tmp_path / "same")))[0] == Verdict.REPRODUCED
+    assert judge(phases.same_for_other_k(Lab(experiments=tmp_path / "other")))[0] == Verdict.FAILED
 
 
 def test_runs_that_disagree_are_not_reproduced(tmp_path: Path) -> None:
