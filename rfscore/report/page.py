@@ -90,9 +90,13 @@ sub, sup { font-size: .72em; line-height: 0; }
 """
 
 
+_GREEK = {"psi": "ψ", "tau": "τ", "lambda": "λ", "mu": "μ", "Delta": "Δ", "rho": "ρ", "sigma": "σ"}
+
+
 def inline(text: str) -> str:
     """Escape, then set ψ_n, 10^-3 and L_train with real sub- and superscripts."""
     text = html.escape(text, quote=False)
+    text = re.sub(rf"(?<![A-Za-z_])({'|'.join(_GREEK)})_(?=[A-Za-z0-9]+(?!\w))", lambda m: _GREEK[m[1]] + "_", text)
     # A letter before an underscore is a symbol only when it stands alone: names such as mixture_classes are none.
     text = re.sub(r"((?<![A-Za-z])[A-Za-z]|[ψτλΔρσΓΣμζ])_([A-Za-zΣ]+|\d)", r"\1<sub>\2</sub>", text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
