@@ -84,7 +84,7 @@ def besides(found: Iterable[tuple[Kind, Verdict]]) -> str:
     Example:
         >>> from rfscore.validation.expectations import Verdict, besides
         >>> besides([("claim", Verdict.REPRODUCED), ("misprint", Verdict.CORRECTED), ("extension", Verdict.FAILED)])
-        'Apart from them: 1 misprint, 1 with the correction confirmed; 1 extension of a claim, 0 hold.'
+        'Apart from them: 1 misprint, 1 with the correction confirmed; 1 extension of a claim (0 held).'
     """
     pairs = list(found)
     misprints, extensions = ([v for k, v in pairs if k == kind] for kind in ("misprint", "extension"))
@@ -96,7 +96,7 @@ def besides(found: Iterable[tuple[Kind, Verdict]]) -> str:
         )
     if extensions:
         held = sum(v.held for v in extensions)
-        parts.append(f"{len(extensions)} extension{'s' * (len(extensions) > 1)} of a claim, {held} hold")
+        parts.append(f"{len(extensions)} extension{'s' * (len(extensions) > 1)} of a claim ({held} held)")
     return f"Apart from them: {'; '.join(parts)}." if parts else ""
 
 

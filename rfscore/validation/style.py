@@ -129,7 +129,8 @@ def contents(results: Sequence[Result]) -> Fragment:
         )
         titles.append(f"<p><strong>{html.escape(paper.title)}</strong></p><ul>{links}</ul>")
         items += [f"- {name} ({n})" for name, n in sections.items()]
-    return Fragment(f"<nav><h2>Contents</h2>{''.join(titles)}<p><a href=#index>Index of all claims</a></p></nav>",
+    whole = '<a href="#index">Index of all claims</a>'
+    return Fragment(f"<nav><h2>Contents</h2>{''.join(titles)}<p>{whole}</p></nav>",
                     "## Contents\n\n" + "\n".join(items))  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def index(results: Sequence[Result]) -> Fragment:
         f"| {r.claim.id} | {r.claim.sentence.replace('|', chr(92) + '|')} | {r.claim.place} | {r.verdict.value} |"
         for r in results
     )
-    return Fragment(f"<h2 id=index>Index</h2><fieldset><legend>show</legend>{buttons}</fieldset>{table}",
+    return Fragment(f"<h2 id=\"index\">Index</h2><fieldset><legend>show</legend>{buttons}</fieldset>{table}",
                     f"## Index\n\n| id | claim | where | verdict |\n| --- | --- | --- | --- |\n{marks}")  # fmt: skip
 
 
