@@ -119,13 +119,13 @@ def _losses(d: Derivation) -> None:
     overlap = sympy.Matrix([[2, 0], [1, -1], [4, 1]])
     gains = [(1 - sympy.exp(-c * x)) / x for x in u.diagonal()]
     pp = v * v.T
-    test = 1 - 2 * sum(k * (v.row(j) * overlap.row(j).T)[0] for j, k in enumerate(gains)) / DIM
+    test = 1 - 2 * sum(g * (v.row(j) * overlap.row(j).T)[0] for j, g in enumerate(gains)) / DIM
     test += sum(gains[i] * gains[j] * pp[i, j] * fresh[i, j] for i in range(3) for j in range(3)) / DIM
     d.equation(
         5,
-        r"\mathcal L_{\rm test}(\tau)=1+\frac1d\sum_{\ell\ell'}k_\ell "
-        r"k_{\ell'}(PP^T)_{\ell\ell'}(E^T\tilde UE)_{\ell"
-        r"\ell'}-\frac2d\sum_\ell k_\ell\,(P\tilde P^T)_{\ell\ell},\qquad k_\ell=\frac{1-e^{-c\lambda_\ell}}"
+        r"\mathcal L_{\rm test}(\tau)=1+\frac1d\sum_{\ell\ell'}g_\ell "
+        r"g_{\ell'}(PP^T)_{\ell\ell'}(E^T\tilde UE)_{\ell"
+        r"\ell'}-\frac2d\sum_\ell g_\ell\,(P\tilde P^T)_{\ell\ell},\qquad g_\ell=\frac{1-e^{-c\lambda_\ell}}"
         r"{\lambda_\ell}",
         code=FLOW,
     )

@@ -9,6 +9,9 @@ import numpy as np
 
 from rfscore.errors import bad
 
+#: What random numbers are drawn from.
+Seed = int | np.integer | np.random.SeedSequence | np.random.Generator
+
 
 def number(name: str, value: Any, admissible: str) -> float:
     """`value` as a float: a real number of Python, NumPy or JAX, the last also as an array of shape ().

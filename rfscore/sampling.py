@@ -65,9 +65,9 @@ def _loop(score: Score, x: Array, grid: Array, key: PRNGKeyArray, method: Method
 def _check_shape(shape: Any) -> tuple[int, ...]:
     """The shape as a tuple of whole numbers >= 1."""
     sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
-    if not sizes or any(isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1 for k in sizes):
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1 for size in sizes):
         raise bad("shape", shape, "a tuple of whole numbers >= 1, the number of points first, e.g. (100, 2)")
-    return tuple(int(k) for k in sizes)
+    return tuple(int(size) for size in sizes)
 
 
 def _split(key: Any) -> Any:

@@ -41,6 +41,7 @@ import rfscore as rf
 from rfscore.model.problem import PSI_RANGE, T_RANGE
 
 Function = Callable[[np.ndarray], np.ndarray]
+Draw = Callable[..., Any]  # Hypothesis' DrawFn, a protocol that cannot be checked while running
 
 
 # Strategies ----------------------------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def activations(names: Sequence[str] = ("tanh", "erf", "sin", "relu")) -> st.Sea
 
 @st.composite
 def covariances(
-    draw: st.DrawFn, *, max_atoms: int = 4, max_condition: float = 1e6, variance: tuple[float, float] = (0.1, 4.0)
+    draw: Draw, *, max_atoms: int = 4, max_condition: float = 1e6, variance: tuple[float, float] = (0.1, 4.0)
 ) -> rf.Covariance:
     """Isotropic covariances and atoms with condition up to `max_condition`; one atom may be exactly 0.
 
@@ -82,7 +83,7 @@ def covariances(
 
 @st.composite
 def problems(
-    draw: st.DrawFn,
+    draw: Draw,
     *,
     psi: tuple[float, float] = PSI_RANGE,
     t: tuple[float, float] = T_RANGE,
@@ -121,7 +122,7 @@ def scales(problem: rf.ScoreProblem) -> tuple[float, float]:
 
 
 @st.composite
-def spectral_points(draw: st.DrawFn, problem: rf.ScoreProblem, *, both: bool = False) -> complex:
+def spectral_points(draw: Draw, problem: rf.ScoreProblem, *, both: bool = False) -> complex:
     """Complex points from a tenth of the smallest scale of the spectrum of U to ten times its largest.
 
     Args:

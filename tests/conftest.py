@@ -33,7 +33,16 @@ CHECKED = [
     "rfscore.networks.unet",
 ]
 
-jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+# A float may be an int, as for type checkers (PEP 484).
+jaxtyping.install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Wrong types reach the package, whose own refusal is tested, as they do for a user."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -154,6 +154,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # from the activations that misbehave on purpose
+@pytest.mark.usefixtures("unchecked")
 def test_refused_with_value_range_and_remedy(name: str) -> None:
     call, fragments = CASES[name]
     with pytest.raises(rf.InputError) as refused:

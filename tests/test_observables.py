@@ -291,6 +291,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_curves_are_refused_with_value_and_range(case):
     call, says = BAD[case]
     with pytest.raises(InputError) as caught:

@@ -46,11 +46,13 @@ def test_one_step_at_a_time_and_one_program_give_the_same_points(method):
 @pytest.mark.parametrize(
     "times", [[], [0.1, 0.2], [1.0, 0.0], [1.0, np.nan], [np.inf, 1.0], ["2", "1"], 1.0, [True], [[1.0]]]
 )
+@pytest.mark.usefixtures("unchecked")
 def test_times_that_do_not_descend_to_positive_values_are_refused(times):
     with pytest.raises(rf.InputError, match="times"):
         sample(gaussian_score, (1, 1), np.array(times), jax.random.key(0))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_unknown_method_is_refused():
     with pytest.raises(rf.InputError, match="method = 'euler'"):
         sample(gaussian_score, (1, 1), np.array([1.0]), jax.random.key(0), method="euler")  # type: ignore[arg-type]
@@ -70,12 +72,14 @@ def test_scores_that_are_none_are_refused(score, words):
 
 
 @pytest.mark.parametrize("key", [0, None, "0", 1.5, np.zeros(3)])
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_key_is_refused_with_the_remedy(key):
     with pytest.raises(rf.InputError, match=r"key = .*jax.random.key\(0\)"):
         sample(gaussian_score, (5, 3), np.array([1.0]), key)
 
 
 @pytest.mark.parametrize("shape", [0, (), (0, 2), (-1, 2), (1.5, 2), "12", (True, 2)])
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_shape_is_refused(shape):
     with pytest.raises(rf.InputError, match="shape = "):
         sample(gaussian_score, shape, np.array([1.0]), jax.random.key(0))

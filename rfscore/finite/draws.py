@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Real
 
-from rfscore._numbers import generator, number
+from rfscore._numbers import Seed, generator, number
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.finite import equivalent, frozen, given
@@ -31,7 +31,7 @@ _MAX_DRAWN = 10**11  # noises: entries of Xi
 def draw(
     problem: ScoreProblem,
     d: int = 100,
-    seed: int | np.random.SeedSequence | np.random.Generator = 0,
+    seed: Seed = 0,
     features: Features = "exact",
 ) -> ExactInstance | EquivalentInstance | FrozenInstance:
     r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
@@ -95,15 +95,15 @@ def draw(
 
 def from_arrays(
     *,
-    weights: Float[Array, "p d"],
-    data: Float[Array, "n d"],
+    weights: Real[Array, "p d"],
+    data: Real[Array, "n d"],
     t: float,
     activation: str | Activation | Callable = "tanh",
-    covariance: Float[Array, "d d"] | Float[Array, " d"] | None = None,
-    test_data: Float[Array, "m d"] | None = None,
+    covariance: Real[Array, "d d"] | Real[Array, " d"] | None = None,
+    test_data: Real[Array, "m d"] | None = None,
     noise_draws: float = np.inf,
     ridge: float = 0.0,
-    seed: int | np.random.SeedSequence | np.random.Generator = 0,
+    seed: Seed = 0,
 ) -> ExactInstance | FrozenInstance:
     r"""An instance from given weights and data, real images for example.
 

@@ -1,10 +1,10 @@
 r"""Gradient flow of the exact loss: diagonalise once, then any array of training times.
 
 A(tau)/sqrt p = -(1/sqrt Delta_t) V^T U^{-1} (I - e^{-c U}), c = 2 Delta_t tau/psi_p (Bonnaire et al. 2025, Eqs 10 and
-53). With the modes of U, f_l = e^{-c lambda_l} and the gains k_l = (1 - f_l)/lambda_l (c where lambda_l = 0),
+53). With the modes of U, f_l = e^{-c lambda_l} and the gains g_l = (1 - f_l)/lambda_l (c where lambda_l = 0),
 
-    L_train = E - (1/d) sum_l |P_l|^2 [k_l (1 + f_l) + ridge k_l^2]
-    L_test  = 1 + (1/d) sum_ll' k_l k_l' M_ll' - (2/d) sum_l k_l P_l.Pt_l,
+    L_train = E - (1/d) sum_l |P_l|^2 [g_l (1 + f_l) + ridge g_l^2]
+    L_test  = 1 + (1/d) sum_ll' g_l g_l' M_ll' - (2/d) sum_l g_l P_l.Pt_l,
 
 lambda_l the eigenvalues of U + ridge, E the mean square of the training noises (1 where they are averaged).
 """
@@ -36,8 +36,8 @@ class ModeContributions(Result):
 
     Attributes:
         tau: training times.
-        train: -(1/d) |P_l|^2 [k_l (1 + f_l) + ridge k_l^2], (modes, *tau.shape).
-        test: (1/d) k_l sum_l' M_ll' k_l' - (2/d) k_l P_l.Pt_l, the double sum split evenly between l and l'.
+        train: -(1/d) |P_l|^2 [g_l (1 + f_l) + ridge g_l^2], (modes, *tau.shape).
+        test: (1/d) g_l sum_l' M_ll' g_l' - (2/d) g_l P_l.Pt_l, the double sum split evenly between l and l'.
     """
 
     tau: Any = quantity("tau")

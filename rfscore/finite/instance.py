@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from rfscore._numbers import Seed
 from rfscore.finite.flow import GradientFlow
-from rfscore.finite.iterate import Seed, iterated
+from rfscore.finite.iterate import iterated
 from rfscore.finite.modes import DenseModes, Modes
 from rfscore.model.training import Flow, Training
 from rfscore.results import LossCurves

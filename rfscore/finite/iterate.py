@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
-from rfscore._numbers import generator
+from rfscore._numbers import Seed, generator
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.training import Adam, Descent, Training
 from rfscore.results import LossCurves
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rfscore.finite.instance import Instance, Samples
 
 Array = np.ndarray
-Seed = int | np.random.SeedSequence | np.random.Generator
 _MOST_STEPS = 10**9
 
 

@@ -1,8 +1,8 @@
 r"""The eigenmodes of U and what training needs of them.
 
 With U = sum_l lambda_l e_l e_l^T and the overlaps P = E^T V, Pt = E^T Vt, every linear method trained from A = 0 has
-A/sqrt p = -(1/sqrt Delta_t) sum_l k_l P_l e_l^T with gains k_l, and its test loss contains the quadratic form
-sum_ll' k_l k_l' M_ll', M = (P P^T) o (E^T Ut E).
+A/sqrt p = -(1/sqrt Delta_t) sum_l g_l P_l e_l^T with gains g_l, and its test loss contains the quadratic form
+sum_ll' g_l g_l' M_ll', M = (P P^T) o (E^T Ut E).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Modes(abc.ABC):
 
     @cached_property
     def half_coupling(self) -> Float[Array, "r r"]:
-        """Lower triangular H with k^T H k = k^T M k: M's strict lower triangle twice, and its diagonal."""
+        """Lower triangular H with g^T H g = g^T M g: M's strict lower triangle twice, and its diagonal."""
         return self._form_coupling()
 
     def _form_coupling(self) -> Array:
@@ -66,11 +66,11 @@ class Modes(abc.ABC):
         return half
 
     def quadratic(self, gains: Float[Array, "r m"]) -> Float[Array, " m"]:
-        """k^T M k for each column of gains."""
+        """g^T M g for each column g of gains."""
         return np.einsum("rm,rm->m", gains, self.half_coupling @ gains)
 
     def coupled(self, gains: Float[Array, "r m"]) -> Float[Array, "r m"]:
-        """M k for each column of gains."""
+        """M g for each column g of gains."""
         return 0.5 * (self.half_coupling @ gains + self.half_coupling.T @ gains)
 
 
@@ -117,7 +117,7 @@ class DenseModes(Modes):
         return self._vectors[:, rows].T @ self._product[:, columns]
 
     def quadratic(self, gains: Array) -> Array:
-        """See Modes; for few columns (1/d) Tr Y^T Ut Y with Y = E diag(k) P is cheaper than forming M (3 p^3)."""
+        """See Modes; for few columns (1/d) Tr Y^T Ut Y with Y = E diag(g) P is cheaper than forming M (3 p^3)."""
         p, d = self.overlap.shape
         if "half_coupling" in self.__dict__ or 4 * d * gains.shape[1] > 3 * p:
             return super().quadratic(gains)

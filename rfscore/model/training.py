@@ -120,7 +120,7 @@ class Descent(Training):
 
     def tau(self, times: Float[Array, " *T"]) -> Float[Array, " *T"]:
         """k step_size/(1 - momentum)."""
-        return times * self.step_size / (1.0 - self.momentum)
+        return np.asarray(times * self.step_size / (1.0 - self.momentum))
 
     @property
     def modes_alone(self) -> bool:
@@ -172,7 +172,7 @@ class Adam(Training):
 
     def tau(self, times: Float[Array, " *T"]) -> Float[Array, " *T"]:
         """k step_size."""
-        return times * self.step_size
+        return np.asarray(times * self.step_size)
 
 
 def step_counts(steps: Any) -> Float[Array, " *T"]:

@@ -159,8 +159,8 @@ def _interval(name: str, value: float, error: float) -> dict[str, float]:
 def _copies(made: Float[np.ndarray, "N ..."], data: Dataset) -> dict[str, float]:
     """Memorised fraction at every threshold, with Wilson's interval."""
     ratio, found = nearest(_flat(made), _flat(data.train)).ratio, {}
-    for end, k in THRESHOLDS.items():
-        count = int(np.count_nonzero(ratio < k))
+    for end, threshold in THRESHOLDS.items():
+        count = int(np.count_nonzero(ratio < threshold))
         found[f"f_mem{end}"] = count / len(ratio)
         found[f"f_mem{end}_low"], found[f"f_mem{end}_high"] = wilson(count, len(ratio), 0.95)
     return found
@@ -255,7 +255,7 @@ def _summary(
 ) -> RunSummary:
     names = [n for base in COLUMNS for n in (base, f"{base}_low", f"{base}_high") if any(n in f for f in found)]
     columns = {name: np.array([f.get(name, np.nan) for f in found], dtype=np.float64) for name in names}
-    chance = {end: chance_level(_flat(data.test), _flat(data.train), k) for end, k in THRESHOLDS.items()}
+    chance = {end: chance_level(_flat(data.test), _flat(data.train), ratio) for end, ratio in THRESHOLDS.items()}
     repeats = max(level.repeats for level in chance.values())
     facts: dict[str, Any] = {
         "notes": [f"{repeats} training points are equal to another; each counts once in f_mem"] if repeats else [],

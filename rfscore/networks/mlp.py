@@ -59,7 +59,7 @@ class ResidualMLP(eqx.Module):
         k1, k2, k3, k4 = jax.random.split(key, 4)
         self.width = width
         self.enter = eqx.nn.Linear(d, width, key=k1)
-        self.blocks = tuple(_Block(width, k) for k in jax.random.split(k2, 3))
+        self.blocks = tuple(_Block(width, own) for own in jax.random.split(k2, 3))
         self.leave = eqx.nn.Linear(width, d, key=k3)
         self.label = ClassEmbedding(classes, width, k4) if classes else None
 

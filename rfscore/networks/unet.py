@@ -187,7 +187,7 @@ class UNet(eqx.Module):
     ) -> Float[Array, "B 1 h w"]:
         """The same for a batch, with an index, label and key for every image: faster than `jax.vmap` of one image."""
         keep = self._kept_channels(key)
-        table = jax.vmap(lambda k: sinusoid(k, self.width))(index).astype(x.dtype)
+        table = jax.vmap(lambda i: sinusoid(i, self.width))(index).astype(x.dtype)
         embedding = dense(self.time2, jax.nn.gelu(dense(self.time1, table), approximate=False))
         if self.label is not None:
             embedding = embedding + self.label(jnp.full(len(x), -1) if label is None else label)

@@ -152,8 +152,8 @@ class LocalSlopes:
         message: the status in words.
     """
 
-    n: Float[np.ndarray, " k-1"]
-    slope: Float[np.ndarray, " k-1"]
+    n: Float[np.ndarray, " pairs"]
+    slope: Float[np.ndarray, " pairs"]
     status: Status = "ok"
     message: str = ""
 

@@ -110,9 +110,10 @@ def minimum(tau: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], *, resolut
         until = float(curve.tau[lowest[-1] + 1])
         return Observable(math.nan, (0.0, until), "censored", "lowest at the first training time; start earlier")
     if lowest[-1] - lowest[0] > 1:  # three points or more, or two with a rise between: no parabola tells them apart
-        ends = curve.tau[[lowest[0], lowest[-1]]]
+        first, last = int(lowest[0]), int(lowest[-1])
+        ends = curve.tau[[first, last]]
         note = f"flat within {resolution:g} from tau = {ends[0]:.4g} to {ends[1]:.4g}: the time is its middle"
-        return Observable(math.sqrt(ends[0]) * math.sqrt(ends[1]), _around(curve, lowest[0], lowest[-1]), "ok", note,
+        return Observable(math.sqrt(ends[0]) * math.sqrt(ends[1]), _around(curve, first, last), "ok", note,
                           float(curve.y.min()))  # fmt: skip
     i = int(np.argmin(curve.y))
     x, height = _vertex(np.log(curve.tau[i - 1 : i + 2]), curve.y[i - 1 : i + 2])

@@ -87,7 +87,7 @@ def gaussian_mean(function: Callable[[Any], Any], *, even: bool = False) -> Any:
 def _split_mean(function: Callable[[Any], Any], mean: Any, std: Any, kinks: tuple[float, ...]) -> Any:
     """E function(x), x ~ N(mean, std^2), with the integral split at the kinks."""
     radius = std * mp.sqrt(2 * mp.log(10) * (mp.dps + 4))
-    inside = [mp.mpf(k) for k in kinks if mean - radius < k < mean + radius]
+    inside = [mp.mpf(kink) for kink in kinks if mean - radius < kink < mean + radius]
     points = [mean - radius, *inside, mean + radius]
     panels = []
     for left, right in itertools.pairwise(points):

@@ -87,7 +87,7 @@ def kernel(
     def run(digits: int) -> Any:
         with mp.workdps(digits):
             m = model(problem, digits, activation)
-            chosen = population_coupling(m) if coupling is None else tuple(mp.mpmathify(k) for k in coupling)
+            chosen = population_coupling(m) if coupling is None else tuple(mp.mpmathify(x) for x in coupling)
             if not mp.isinf(m.draws):
                 first, second = (frozen.solve(m, number(z)) for z in (z1, z2))
                 return frozen.kernels(m, first, second, chosen)[0]

@@ -20,11 +20,14 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from rfscore._precision import is_traced
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
+
+#: Arrays of JAX under a transformation, else of NumPy: concrete numbers leave nothing to compile.
+Numbers = Any
 
 
 class Equivalent(eqx.Module):
@@ -46,26 +49,26 @@ class Equivalent(eqx.Module):
             noise is averaged and V = b W/sqrt d.
     """
 
-    psi_p: Float[Array, ""]
-    nodes: Float[Array, " L"]
-    weights: Float[Array, " L"]
-    fixed: Float[Array, " 3"]
-    sampled: Float[Array, "J 3"]
-    share: Float[Array, " J"]
-    ratio: Float[Array, " J"]
-    excess: Float[Array, ""]
-    common: Float[Array, " 3"]
-    own: Float[Array, " 3"]
-    target: Float[Array, ""]
-    mixing: Float[Array, " J"] | None
+    psi_p: Float[Numbers, ""]
+    nodes: Float[Numbers, " L"]
+    weights: Float[Numbers, " L"]
+    fixed: Float[Numbers, " 3"]
+    sampled: Float[Numbers, "J 3"]
+    share: Float[Numbers, " J"]
+    ratio: Float[Numbers, " J"]
+    excess: Float[Numbers, ""]
+    common: Float[Numbers, " 3"]
+    own: Float[Numbers, " 3"]
+    target: Float[Numbers, ""]
+    mixing: Float[Numbers, " J"] | None
 
     @property
-    def population(self) -> Float[Array, " 3"]:
+    def population(self) -> Float[Numbers, " 3"]:
         """Triple of U-tilde = C + B, the population version of U that the test loss sees."""
         return self.common + self.own
 
     @property
-    def top(self) -> Float[Array, ""]:
+    def top(self) -> Float[Numbers, ""]:
         """An upper estimate of the largest eigenvalue of U, exact to a small factor."""
         widths = jnp.sqrt(self.share) + jnp.sqrt(self.ratio)
         wishart = (1.0 + jnp.sqrt(self.psi_p)) ** 2
@@ -74,7 +77,7 @@ class Equivalent(eqx.Module):
         return jnp.sum(size[:, 0] + wishart * (size[:, 1] + largest * size[:, 2]))
 
     @property
-    def scale(self) -> Float[Array, ""]:
+    def scale(self) -> Float[Numbers, ""]:
         """s2 + v2: below this times a tiny number, only the null space of U is left."""
         return self.common[0] + self.own[0]
 

@@ -65,7 +65,7 @@ def concrete_ridge(problem: ScoreProblem) -> Any:
     return None if not is_traced(problem.ridge) and problem.ridge == 0 else jnp.asarray(problem.ridge, dtype=float)
 
 
-def noise_floor(problem: ScoreProblem, eq: Equivalent) -> Array:
+def noise_floor(problem: ScoreProblem, eq: Equivalent) -> Float[Array, ""] | np.float64:
     """1 - Delta_t Tr Sigma_t^{-1}/d: the test loss of the exact score."""
     xp = jnp if is_traced(problem) else np
     noised = xp.exp(-2.0 * xp.asarray(problem.t)) * eq.nodes + problem.delta

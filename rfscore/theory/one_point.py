@@ -20,7 +20,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from rfscore.theory.equivalent import Equivalent
+from rfscore.theory.equivalent import Equivalent, Numbers
+
+#: A triple common to all points, or one a point: it broadcasts.
+Triple = Inexact[Numbers, "*#B 3"]
 
 
 class Point(NamedTuple):
@@ -44,12 +47,12 @@ class Moments(NamedTuple):
     one: Inexact[Array, "*B"]
     two: Inexact[Array, "*B"]
 
-    def bilinear(self, x: Inexact[Array, "*B 3"], y: Inexact[Array, "*B 3"]) -> Inexact[Array, "*B"]:
+    def bilinear(self, x: Triple, y: Triple) -> Inexact[Array, "*#B"]:
         """int rho_Sigma (x_1 + x_2 lam)(y_1 + y_2 lam)/(D1 D2)."""
         cross = x[..., 1] * y[..., 2] + x[..., 2] * y[..., 1]
         return x[..., 1] * y[..., 1] * self.zero + cross * self.one + x[..., 2] * y[..., 2] * self.two
 
-    def linear(self, x: Inexact[Array, "*B 3"]) -> Inexact[Array, "*B"]:
+    def linear(self, x: Triple) -> Inexact[Array, "*#B"]:
         """x_0 + int rho_Sigma (x_1 + x_2 lam)/(D1 D2)."""
         return x[..., 0] + x[..., 1] * self.zero + x[..., 2] * self.one
 

@@ -155,7 +155,7 @@ def _on_the_real_axis(
 ) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
     """For real z off the support the solution is real: polish it there, and keep it only if it is verified."""
 
-    def polish(_: int, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+    def polish(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
         x = op.point(eq, *pair)
         dq, ddelta = op.newton_step(eq, x, *op.residual(eq, x, jnp.real(z) + 0j)[:2])
         return pair[0] + dq, pair[1] + ddelta

@@ -141,7 +141,7 @@ class Spectrum(Result):
     masses: Float[np.ndarray, " k"] = quantity("bulk")
     floor: float = quantity()
 
-    def _evaluate(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _evaluate(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Density and fraction below, at heights y."""
         flat = np.ravel(y)
         low, high = self._heights[:, 0], self._heights[:, 1]

@@ -186,7 +186,7 @@ def _roots(
         train, test, slope = _losses(form, nodes, weights, 0.5 * jnp.exp(log_c) / high[:, None])
         return jnp.stack([slope[0], test[1] - train[1] - level]), train, test
 
-    def closer(_: int, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    def closer(_: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
         start, end, all_found = state[:3]
         grid = start[:, None] + (end - start)[:, None] * jnp.linspace(0.0, 1.0, _ZOOM)
         value = at(grid)[0]

@@ -43,10 +43,10 @@ def kernel(
     eq: Equivalent,
     x: op.Point,
     y: op.Point,
-    coupling: Inexact[Array, "*P 3"],
+    coupling: Inexact[Array, "*#P 3"],
     *,
     pair: Equivalent | None = None,
-    source: Inexact[Array, "*P"] | float = 0.0,
+    source: Inexact[Array, "*#P"] | float = 0.0,
     same_features: bool = True,
 ) -> Inexact[Array, "*B N M"]:
     """(1/d) Tr V^T R(z1) C R(z2) V at all pairs of the solutions x (..., N) and y (..., M).

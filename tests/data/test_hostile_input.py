@@ -147,6 +147,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_source_is_refused_with_a_remedy_and_leaves_no_trace(tmp_path, monkeypatch, recwarn, case):
     make, options, says = CASES[case]
     source = make(tmp_path)

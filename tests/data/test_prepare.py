@@ -116,6 +116,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_rows_are_refused_with_a_remedy(case):
     call, says = BAD[case]
     with pytest.raises(InputError) as caught:

@@ -50,6 +50,7 @@ ARRAYS = {
 
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 @pytest.mark.parametrize("case", ARRAYS)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arrays_are_refused(case: str) -> None:
     change, word = ARRAYS[case]
     with pytest.raises(rf.InputError, match=word):
@@ -66,6 +67,7 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("case", DRAWS)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_draws_are_refused(case: str) -> None:
     problem, options, word = DRAWS[case]
     with pytest.raises(rf.InputError, match=word):
@@ -104,6 +106,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("case", CALLS)
+@pytest.mark.usefixtures("unchecked")
 def test_bad_calls_are_refused(case: str) -> None:
     call, word = CALLS[case]
     flow = rf.finite.from_arrays(**GOOD).gradient_flow()
