@@ -1,7 +1,8 @@
 """Train, measure and compare all runs of an experiment: `python -m experiments mixture`. Interrupted, it goes on.
 
-Runs (weights included) go to experiments/NAME/runs, their summaries and manifests to experiments/NAME/summaries, and
-the comparison to experiments/NAME/comparison.
+`python -m experiments queue --out DIR` works off the long runs (see queue.py), `python -m experiments celeba_gpu
+--minutes 9` what fits on a lent GPU (see gpu.py). Of the others, runs (weights included) go to experiments/NAME/runs,
+their summaries and manifests to experiments/NAME/summaries, and the comparison to experiments/NAME/comparison.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from experiments import gpu, queue
 from rfscore.cli import main as rfscore
 
 HERE = Path(__file__).resolve().parent
@@ -20,10 +22,9 @@ RUNS: dict[str, list[dict[str, object]]] = {
                + [{"network.width": 64, "data.n": 512, "training.steps": 80_000}],
     "mixture_classes": [{"data.n": n, "training.steps": steps}
                         for n, steps in ((256, 30_000), (512, 60_000), (1024, 100_000))],
-    "digits": [{"data.n": n} for n in (16, 32, 64, 128)],
+    "digits": [{"data.n": n, "training.steps": 200 * n, "training.snapshots": 16} for n in (16, 32, 64)],
     "celeba": [{"network.width": width, "data.n": n, "training.steps": steps}
                for width, n, steps in ((16, 16, 2_500), (16, 32, 5_000), (8, 16, 3_000))],
-    "celeba_gpu": [{"data.n": n, "network.width": width} for width in (32, 16) for n in (128, 256, 512, 1024)],
 }  # fmt: skip
 
 
@@ -45,11 +46,21 @@ def name_of(experiment: str, changes: dict[str, object]) -> str:
 def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("experiment", choices=sorted(RUNS))
+    parser.add_argument("experiment", choices=sorted([*RUNS, "queue", "celeba_gpu"]))
     parser.add_argument(
         "--data", help="CelebA: img_align_celeba.zip, a folder of its images, or an npz of uint8 images"
     )
+    parser.add_argument("--out", type=Path, help="queue: folder of its runs")
+    parser.add_argument("--minutes", type=float, default=9.0, help="celeba_gpu: time there is")
     options = parser.parse_args()
+    if options.experiment == "queue":
+        if options.out is None:
+            parser.error("queue needs --out")
+        queue.main(options.out, options.data)
+        return
+    if options.experiment == "celeba_gpu":
+        gpu.main(options.minutes, options.data, options.out or HERE / "celeba_gpu")
+        return
     folder = HERE / options.experiment
     summaries = folder / "summaries"
     summaries.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""All runs of the experiments in the order of what they are worth: `python -m experiments.queue DIR [FACES]`.
+"""All runs of the experiments in the order of what they are worth: `python -m experiments queue --out DIR`.
 
 A run is trained in stages, and the stages of different runs alternate, so that every family has something early. A
 stage that was reached is skipped, so is a run whose memorised fraction has passed `ENOUGH`; what was interrupted goes
@@ -52,7 +52,7 @@ class Stage:
     def config(self, source: str | None) -> RunConfig:
         """The run, on the images at `source` where its own are not shipped."""
         words = [f'name="{self.name}"', f"data.n={self.n}", f"network.width={self.width}", *self.changes]
-        words += () if self.full else QUICK[self.experiment]
+        words += () if self.full else QUICK.get(self.experiment, ())
         found = configs.read(HERE / self.experiment / "config.toml", words)
         if source and not found.data.source.isalpha():
             found = configs.read(HERE / self.experiment / "config.toml", [*words, f'data.source="{source}"'])
@@ -112,9 +112,3 @@ def main(out: Path, source: str | None) -> None:
             print(f"{stage.name}: left out, needs --data", flush=True)
             continue
         work(stage, out, source)
-
-
-if __name__ == "__main__":
-    import sys
-
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
