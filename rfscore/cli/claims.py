@@ -20,7 +20,10 @@ Only = Annotated[
 Name = Annotated[
     str | None, typer.Option("--paper", help="Only the claims of this paper: bonnaire2025, frozen_noise, neighbours.")
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="Leave out what takes more than two seconds.")]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Only claims of about two seconds each on a free core: minutes in all."),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the report [default: rfscore-validation for a whole run].")
 ]

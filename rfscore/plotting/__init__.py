@@ -15,6 +15,7 @@ from rfscore.plotting.spectra import places as places
 from rfscore.plotting.spectra import ranks as ranks
 from rfscore.plotting.spectra import top as top
 from rfscore.plotting.style import Points as Points
+from rfscore.plotting.style import cut as cut
 from rfscore.plotting.style import panels as panels
 from rfscore.plotting.style import paper as paper
 from rfscore.plotting.timescales import exponents as exponents

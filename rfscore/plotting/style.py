@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,20 @@ _BULKS = {"population bulk": POPULATION, "sample bulk": SAMPLE, "lowest bulk": L
 def bulk_colour(name: str) -> str:
     """The colour of a bulk by its name in `Spectrum.names`, numbered ones included."""
     return next((colour for key, colour in _BULKS.items() if name.startswith(key)), INK)
+
+
+def cut(figure: Figure, dpi: int = 150) -> list[bytes]:
+    """Every panel of a figure as a PNG of its own, for screens on which they stand below each other."""
+    figure.draw_without_rendering()
+    pieces = []
+    for ax in figure.axes:
+        box = ax.get_tightbbox()
+        assert box is not None  # of an axes that is drawn
+        buffer = io.BytesIO()
+        inches = box.transformed(figure.dpi_scale_trans.inverted()).padded(0.04)
+        figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=inches, metadata={"Software": None})
+        pieces.append(buffer.getvalue())
+    return pieces
 
 
 def psi_n_colour(psi_n: float) -> tuple[float, float, float, float]:

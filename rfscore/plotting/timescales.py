@@ -12,7 +12,7 @@ from rfscore.plotting import style
 from rfscore.plotting.style import Points
 
 _COLOURS = {"tau_opt": style.TRAIN, "tau_half": style.TEST}
-_NAMES = {"tau_opt": r"$\tau_{\rm opt}$, best stopping", "tau_half": r"$\tau_{1/2}$, half of the final gap"}
+_NAMES = {"tau_opt": r"$\tau_{\rm opt}$, best stopping", "tau_half": r"$\tau_{\rm half}$, half of the final gap"}
 
 
 def times(
@@ -64,5 +64,5 @@ def exponents(ax: Axes, lines: Mapping[float, tuple[np.ndarray, np.ndarray]], *,
     for i, (psi_p, (x, y)) in enumerate(lines.items()):
         ax.plot(x, y, color=style.TEST, linestyle=dashes[i % len(dashes)], label=rf"$\psi_p$ = {psi_p:g}")
     style.binary_axis(ax, np.concatenate([x for x, _ in lines.values()]))
-    ax.set(xlabel=r"$\psi_n = n/d$", ylabel=r"local exponent of $\tau_{1/2}\sim n^\gamma$")
+    ax.set(xlabel=r"$\psi_n = n/d$", ylabel=r"local exponent of $\tau_{\rm half}\sim n^\gamma$")
     ax.legend(loc="lower left")

@@ -68,12 +68,12 @@ def reproduce(
         pictures = {}
         for name, figure in figures.all_figures(spectra, tau, curves, images, numbers, plan.curves.d):
             _, png = folder.figure(f"figures/{name}", figure)
-            pictures[name] = png.read_bytes()
+            pictures[name] = (png.read_bytes(), *plotting.cut(figure))
         folder.netcdf("results.nc", report.dataset(plan, spectra, tau, curves, images, numbers))
         folder.json("numbers.json", numbers)
         seconds = time.perf_counter() - start
         blocks = report.blocks(plan, numbers, spectra, images, pictures, seconds)
-        meta = f"Preset “{plan.name}”, seed {plan.seed}. Numbers: results.nc, numbers.json. Provenance: manifest.json."
+        meta = report.meta(plan)
         folder.text("report.md", page.to_markdown(report.TITLE, meta, blocks))
         folder.text("report.html", page.to_html(report.TITLE, meta, blocks))
         advance("done", total - done)

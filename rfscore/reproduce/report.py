@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture
+from rfscore._provenance import versions
+from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture, contents
 from rfscore.reproduce import tables, words
 from rfscore.reproduce.analysis import Numbers
 from rfscore.reproduce.config import Plan
@@ -24,14 +25,23 @@ _MODEL = (
     "ψ_p = p/d. Losses are per dimension, so the untrained model has loss 1. Theory: d → ∞, solved, not sampled. Runs: "
     "drawn W and data, one eigendecomposition each."
 )
+_SYMBOLS = (
+    "**Symbols.** n training samples in dimension d, with covariance Σ; a network of p random features; ψ_n = n/d and "
+    "ψ_p = p/d. At the diffusion time t a sample is e^-t times the data plus noise of variance Δ_t = 1 − e^-2t; Σ_t = "
+    "e^-2t Σ + Δ_t. τ: training time, steps times step size over d^2. Loss: per dimension, 1 before training; the gap "
+    "is test minus training loss. τ_opt: best stopping, the test loss is lowest. τ_half: half gap, the time after "
+    "τ_opt at which the gap is half of its final value. γ: exponent of τ_half ~ n^γ; local exponent: the same between "
+    "two neighbouring n. U: the p × p covariance matrix of the features; λ: its eigenvalues, of density ρ, in bulks "
+    "(intervals) and an atom (one point, s^2); λ_min and λ_lowest: left edges of the sample and of the lowest bulk."
+)
 _CAPTIONS = {
     "spectrum": "Each part of the spectrum on its own scale. Line: theory. Filled: eigenvalues of drawn non-linear "
     "features. Dotted outline: the Gaussian equivalent at the same d. Vertical line: the atom.",
     "losses": "(a, c) Test (solid, filled) and training loss (dashed, open). (b) Score error E|s_A + Σ_t^-1 x|^2/d. "
     "(d) Test minus training loss over its final value: where τ_half is proportional to n the curves coincide. Lines: "
     "theory. Points: mean and standard error of the runs.",
-    "times": "Left: τ_opt and τ_half read off the curves (lines: theory, points: runs) and the times the spectrum "
-    "predicts (grey). Right: local exponent of τ_half by theory; the band is “proportional to n”.",
+    "times": "First panel: τ_opt and τ_half of the curves (lines: theory, points: runs) and the times the spectrum "
+    "predicts (grey). Second: local exponent of τ_half by theory; the band is “proportional to n”.",
     "bulks": "Contribution of each bulk to both losses at ψ_n = {:g}. Lines: theory. Points: runs, eigenvalues "
     "assigned by the gaps of the theory's spectrum.",
     "real-losses": "Losses on real images (filled) and on Gaussian data of the same covariance (open squares), against "
@@ -41,22 +51,22 @@ _CAPTIONS = {
 
 
 def blocks(
-    plan: Plan, numbers: Numbers, spectra: list[SpectrumResult], real: RealResult, pictures: dict[str, bytes],
-    seconds: float,
+    plan: Plan, numbers: Numbers, spectra: list[SpectrumResult], real: RealResult,
+    pictures: dict[str, tuple[bytes, ...]], seconds: float,
 ) -> list[Block]:  # fmt: skip
     """The whole page."""
 
     def picture(name: str, *values: float) -> Picture:
-        return Picture(name, pictures[name], _CAPTIONS[name.split("-psi")[0]].format(*values))
+        png, *panels = pictures[name]
+        return Picture(name, png, _CAPTIONS[name.split("-psi")[0]].format(*values), tuple(panels))
 
     split = next(x for x in numbers.times if x.psi_n == plan.curves.split)
-    page: list[Block] = [words.summary(plan, numbers, real), Heading("What was run"), Paragraph(_MODEL)]
+    page: list[Block] = [Heading("What was run"), Paragraph(_MODEL)]
     page += [tables.sizes(plan, seconds), Heading("Spectrum of U")]
     for result, found in zip(spectra, numbers.atoms, strict=True):
         page.append(picture(f"spectrum-psi_n-{result.problem.psi_n:g}"))
         page.append(Paragraph(words.spectrum_sentence(result, found, plan.spectrum.d)))
-    return [
-        *page,
+    page += [
         Heading("Losses: first generalise, then memorise"),
         picture("losses"),
         Paragraph(words.agreement(plan, numbers)),
@@ -80,6 +90,16 @@ def blocks(
         tables.real(numbers.distances),
         picture("real-spectrum", float(real.curves[-1].problem.psi_n)),
     ]
+    return [contents(page), Paragraph(_SYMBOLS), words.summary(plan, numbers, real), *page]
+
+
+def meta(plan: Plan) -> str:
+    """What the page is about, and what made it."""
+    return (
+        "Bonnaire, Urfin, Biroli, Mézard, [Why Diffusion Models Don't Memorize, arXiv 2505.17638]"
+        f"(https://arxiv.org/abs/2505.17638), NeurIPS 2025, recomputed by rfscore {versions()['rfscore']}: preset "
+        f"“{plan.name}”, seed {plan.seed}. Numbers: results.nc, numbers.json. Provenance: manifest.json."
+    )
 
 
 def dataset(

@@ -51,11 +51,10 @@ def memorisation(numbers: Numbers) -> str:
     ratios = [x.theory_half / float(x.spectral.tau_mem_edge) for x in found]
     return (
         f"Fitted over ψ_n = {found[0].psi_n:g} … {found[-1].psi_n:g}, τ_half ~ n^γ with γ = {num(e.runs.value)} "
-        f"({interval}) in "
-        f"the runs and {num(e.theory)} in the theory's curves. The spectral prediction ψ_p/(Δ_t λ_min), λ_min being "
-        f"the exact left edge of the sample bulk, has γ = {num(e.spectral)}, with the large-ψ edge {num(e.law)}, and "
-        f"the lowest bulk's time {num(e.last)}. Measured over predicted τ_half is {span(ratios)}. Between neighbouring "
-        f"ψ_n the runs' exponent goes from {num(local[0], 2)} to {num(local[-1], 2)}"
+        f"({interval}) in the runs and {num(e.theory)} in the theory's curves. The spectral prediction ψ_p/(Δ_t "
+        f"λ_min), λ_min being the exact left edge of the sample bulk, has γ = {num(e.spectral)}, with the large-ψ edge "
+        f"{num(e.law)}, and the lowest bulk's time {num(e.last)}. τ_half over the first prediction is {span(ratios)} "
+        f"by theory. Between neighbouring ψ_n the runs' exponent goes from {num(local[0], 2)} to {num(local[-1], 2)}"
         + ("." if abs(local[0] - local[-1]) < NEAR_ONE else ": one power law does not describe these sizes.")
     )
 
@@ -94,7 +93,8 @@ def verdict(numbers: Numbers) -> str:
         f"“Proportional to n” {'holds' if grows else 'does not become better'} for ψ_p ≫ ψ_n: the range of ψ_n where "
         f"it holds {'grows' if grows else 'goes'} from {num(octaves[0], 2)} octaves at ψ_p = {first.psi_p:g} to "
         f"{num(octaves[1], 2)} at ψ_p = {last.psi_p:g}. It {'fails' if fails else 'also holds'} when ψ_n approaches "
-        f"ψ_p: at ψ_n = ψ_p/2 the local exponent is {num(slopes[0], 2)} and {num(slopes[1], 2)}."
+        f"ψ_p: at ψ_n = ψ_p/2 the local exponent is {num(slopes[0], 2)} for ψ_p = {first.psi_p:g} and "
+        f"{num(slopes[1], 2)} for ψ_p = {last.psi_p:g}."
     )
 
 

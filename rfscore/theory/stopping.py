@@ -9,7 +9,7 @@ dL_test/dlog(tau) next to the lowest point of that pass, and the time at which t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp

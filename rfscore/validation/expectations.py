@@ -12,7 +12,7 @@ from rfscore._plain import to_json
 from rfscore.errors import InputError
 from rfscore.output import write_bytes
 from rfscore.validation.evidence import Verdict
-from rfscore.validation.paper import FOLDER, all_papers
+from rfscore.validation.paper import FOLDER, Kind, all_papers
 from rfscore.validation.runner import Result
 
 _NAME = "expectations.json"
@@ -78,6 +78,28 @@ def counts(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
     return {v: counted[v] for v in Verdict}
 
 
+def besides(found: Iterable[tuple[Kind, Verdict]]) -> str:
+    """What is counted apart from the claims: misprints, and extensions of claims.
+
+    Example:
+        >>> from rfscore.validation.expectations import Verdict, besides
+        >>> besides([("claim", Verdict.REPRODUCED), ("misprint", Verdict.CORRECTED), ("extension", Verdict.FAILED)])
+        'Apart from them: 1 misprint, 1 with the correction confirmed; 1 extension of a claim (0 held).'
+    """
+    pairs = list(found)
+    misprints, extensions = ([v for k, v in pairs if k == kind] for kind in ("misprint", "extension"))
+    parts = []
+    if misprints:
+        confirmed = sum(v is Verdict.CORRECTED for v in misprints)
+        parts.append(
+            f"{len(misprints)} misprint{'s' * (len(misprints) > 1)}, {confirmed} with the correction confirmed"
+        )
+    if extensions:
+        held = sum(v.held for v in extensions)
+        parts.append(f"{len(extensions)} extension{'s' * (len(extensions) > 1)} of a claim ({held} held)")
+    return f"Apart from them: {'; '.join(parts)}." if parts else ""
+
+
 def sentence(accepted: Accepted, folder: Path = FOLDER) -> str:
     """The counts as the README has them.
 
@@ -88,12 +110,15 @@ def sentence(accepted: Accepted, folder: Path = FOLDER) -> str:
     """
 
     def part(name: str, rows: Mapping[str, Verdict]) -> str:
-        n = list(counts(rows.values()).values())
-        whose = next(p.whose for p in all_papers(folder) if p.name == name)
+        paper = next(p for p in all_papers(folder) if p.name == name)
+        kind = {claim.id: claim.kind for claim in paper.claims}
+        kinds = [(kind.get(i, "claim"), v) for i, v in rows.items()]
+        n = list(counts(v for k, v in kinds if k == "claim").values())
         be = ["is" if x == 1 else "are" for x in n]
         return (
-            f"Of {len(rows)} claims of {whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, "
+            f"Of {sum(n)} claims of {paper.whose}, {n[0]} {be[0]} reproduced, {n[1]} with a correction, "
             f"{n[2]} {be[2]} not, and {n[3]} cannot be tested here."
+            + (f" {apart}" if (apart := besides(kinds)) else "")
         )
 
     return " ".join(part(name, rows) for name, rows in accepted.items())

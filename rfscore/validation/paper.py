@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rfscore._text import read_toml
 from rfscore.errors import bad
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Where claims are looked for: in the folder one works in, because an installed package has none.
 FOLDER = Path("claims")
+Kind = Literal["claim", "misprint", "extension"]
 Check = Callable[["Lab"], Sequence[Comparison]]
 
 
@@ -40,6 +41,8 @@ class Claim:
         figures: names of pictures in paper_figs, e.g. "fig05".
         beyond: where the theory says more than the paper, or "".
         seconds: what the check costs on one core, roughly: for the progress bar, and for `--quick`.
+        kind: a claim of the paper; a misprint, a formula that is wrong as printed; or an extension, ours, of a claim to
+            where the paper does not make it. Counted apart.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Claim:
     figures: tuple[str, ...] = ()
     beyond: str = ""
     seconds: float = 1.0
+    kind: Kind = "claim"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Paper:
         reference: the heading of the page.
         claims: in the order of the table.
         whose: how a sentence calls them, "the paper".
+        links: words of the reference, and the address they lead to.
     """
 
     folder: Path
@@ -73,6 +78,7 @@ class Paper:
     reference: str
     claims: tuple[Claim, ...]
     whose: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -123,7 +129,16 @@ def _papers(folder: Path) -> tuple[Paper, ...]:
             table = read_toml(path, "claims")
             claims = tuple(_claim(path.parent.name, row) for row in table["claim"])
             whose = table.get("whose", table["title"])
-            found.append(Paper(path.parent, table["title"], table["reference"], claims, whose))
+            found.append(
+                Paper(
+                    path.parent,
+                    table["title"],
+                    table["reference"],
+                    claims,
+                    whose,
+                    tuple(table.get("links", {}).items()),
+                )
+            )
         except KeyError as error:
             raise bad("claims", str(path), "TOML with title, reference and [[claim]] tables", str(error)) from error
     if not found:

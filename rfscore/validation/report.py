@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
+from rfscore._text import read_json
+from rfscore.errors import InputError
 from rfscore.output import RunFolder
 from rfscore.report import page
 from rfscore.validation import expectations, style, words
@@ -52,7 +54,8 @@ def write(
         accepted = expectations.load(claims[0][0].folder.parent)
         changes = expectations.changes(results, accepted)
         blocks: list[page.Block] = [
-            style.summary(results, changes), style.index(results), *style.sections(results, linked, pictures),
+            style.summary(results, changes), style.contents(results), style.index(results),
+            *style.sections(results, linked, pictures),
         ]  # fmt: skip
         meta = words.meta(results, lab, time.perf_counter() - start)
         folder.text("report.md", page.to_markdown(TITLE, meta, blocks))
@@ -94,7 +97,7 @@ def _sources(folder: RunFolder, results: Sequence[Result], root: Path, typeset: 
     return linked
 
 
-def _pictures(results: Sequence[Result], root: Path) -> dict[str, list[bytes]]:
+def _pictures(results: Sequence[Result], root: Path) -> dict[str, list[style.Shot]]:
     """Pictures of paper_figs by the name claims give them; what is not there is not shown."""
     wanted = {name for r in results for name in r.claim.figures}
     found = {}
@@ -102,5 +105,13 @@ def _pictures(results: Sequence[Result], root: Path) -> dict[str, list[bytes]]:
         drawn = root / "paper_figs"
         files = [*drawn.glob(f"{name}.png"), *sorted(drawn.glob(f"{name}_*.png"))]
         if files:
-            found[name] = [path.read_bytes() for path in files]
+            found[name] = [style.Shot(path.read_bytes(), _title(path)) for path in files]
     return found
+
+
+def _title(picture: Path) -> str:
+    """What a picture shows, from the record beside it; its name where there is none."""
+    try:
+        return str(read_json(picture.with_suffix(".json"), "record of a figure")["title"])
+    except (InputError, KeyError):
+        return picture.stem

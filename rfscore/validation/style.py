@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from rfscore.report.page import Block, Fragment, Paragraph, inline
 from rfscore.validation.evidence import Comparison, Verdict
-from rfscore.validation.expectations import Change, counts
+from rfscore.validation.expectations import Change, besides, counts
+from rfscore.validation.paper import Paper
 from rfscore.validation.runner import Result
 from rfscore.validation.words import measured, wanted
 
@@ -17,6 +20,7 @@ CLASSES = {Verdict.REPRODUCED: "yes", Verdict.CORRECTED: "fix", Verdict.FAILED: 
 MARKS = {Verdict.REPRODUCED: "✓", Verdict.CORRECTED: "✓∗", Verdict.FAILED: "✗", Verdict.UNTESTED: "–"}
 _FILTERS = {"all": "all", "yes": "reproduced", "fix": "with a correction", "no": "not reproduced",
             "open": "not testable here", "more": "theory says more"}  # fmt: skip
+_KINDS = {"claim": "", "misprint": "misprint · ", "extension": "extension, not the paper's · "}
 _FORMS = {"printed": "", "corrected": "corrected: ", "more": "more: "}
 _HIDE = "".join(
     f"main:has(#show-{key}:checked) :is(.claim,tr.row,h2.part):not(.{key}){{display:none}}"
@@ -91,17 +95,47 @@ def summary(results: Sequence[Result], changes: Sequence[Change]) -> Fragment:
     """Counts of each paper, how to read the page, and what changed against the accepted verdicts."""
     parts, lines = [], []
     for paper in dict.fromkeys(r.paper for r in results):
-        mine = counts(r.verdict for r in results if r.paper == paper)
+        of = [(r.claim.kind, r.verdict) for r in results if r.paper == paper]
+        mine, apart = counts(v for kind, v in of if kind == "claim"), besides(of)
         tiles = "".join(f'<div class="tile {CLASSES[v]}"><b>{n}</b>{v.value}</div>' for v, n in mine.items())
         parts.append(f"<p><strong>{html.escape(paper.title)}</strong><br><span class=meta>")
-        parts.append(f"{html.escape(paper.reference)}</span></p><div class=tiles>{tiles}</div>")
-        lines.append(f"**{paper.title}** ({paper.reference}): " + ", ".join(f"{n} {v.value}" for v, n in mine.items()))
+        parts.append(f"{_reference(paper)}</span></p><div class=tiles>{tiles}</div>")
+        parts.append(f"<p class=meta>{apart}</p>" if apart else "")
+        told_of = ", ".join(f"{n} {v.value}" for v, n in mine.items())
+        lines.append(f"**{paper.title}** ({paper.reference}): {told_of}. {apart}")
     told = [f"{x.id}: {x.before.value} → {x.now.value}" for x in changes if x.before is not None]
     new = sum(x.before is None for x in changes)
     note = f"Changed against the accepted verdicts: {'; '.join(told)}." if told else "No accepted verdict has changed."
     note += f" {new} claims had none." if new else ""
     return Fragment("".join(parts) + f"<p>{_HOW}</p><p class=meta>{html.escape(note)}</p>",
                     "\n\n".join([*lines, _HOW, note]))  # fmt: skip
+
+
+def _reference(paper: Paper) -> str:
+    """The reference, its words linked to where they lead."""
+    text = html.escape(paper.reference)
+    for words, address in paper.links:
+        text = text.replace(html.escape(words), f'<a href="{html.escape(address)}">{html.escape(words)}</a>')
+    return text
+
+
+def contents(results: Sequence[Result]) -> Fragment:
+    """The sections of every paper, with how many claims each has."""
+    titles, items = [], []
+    for paper in dict.fromkeys(r.paper for r in results):
+        sections = Counter(r.claim.section for r in results if r.paper == paper)
+        links = "".join(
+            f'<li><a href="#{_anchor(paper, name)}">{inline(name)}</a> ({n})</li>' for name, n in sections.items()
+        )
+        titles.append(f"<p><strong>{html.escape(paper.title)}</strong></p><ul>{links}</ul>")
+        items += [f"- {name} ({n})" for name, n in sections.items()]
+    whole = '<a href="#index">Index of all claims</a>'
+    return Fragment(f"<nav><h2>Contents</h2>{''.join(titles)}<p>{whole}</p></nav>",
+                    "## Contents\n\n" + "\n".join(items))  # fmt: skip
+
+
+def _anchor(paper: Paper, section: str) -> str:
+    return f"{paper.name}-" + "".join(c if c.isalnum() else "-" for c in section.lower())
 
 
 def index(results: Sequence[Result]) -> Fragment:
@@ -121,7 +155,7 @@ def index(results: Sequence[Result]) -> Fragment:
         f"| {r.claim.id} | {r.claim.sentence.replace('|', chr(92) + '|')} | {r.claim.place} | {r.verdict.value} |"
         for r in results
     )
-    return Fragment(f"<h2>Index</h2><fieldset><legend>show</legend>{buttons}</fieldset>{table}",
+    return Fragment(f"<h2 id=\"index\">Index</h2><fieldset><legend>show</legend>{buttons}</fieldset>{table}",
                     f"## Index\n\n| id | claim | where | verdict |\n| --- | --- | --- | --- |\n{marks}")  # fmt: skip
 
 
@@ -156,28 +190,38 @@ def _links(r: Result, linked: Mapping[str, str], shown: Mapping[str, str]) -> st
     return f"<p class=links>{' · '.join(words)} · {r.seconds:.1f} s</p>"
 
 
-def _shots(r: Result, shown: dict[str, str], pictures: Mapping[str, list[bytes]]) -> str:
+@dataclass(frozen=True)
+class Shot:
+    """A picture of paper_figs and what it shows."""
+
+    png: bytes
+    title: str
+
+
+def _shots(r: Result, shown: dict[str, str], pictures: Mapping[str, list[Shot]]) -> str:
     """Pictures of the claim that were not shown before; `shown` remembers where they are."""
     parts = []
     for name in r.claim.figures:
         if name in pictures and name not in shown:
             shown[name] = f"#figure-{name}"
-            data = [base64.b64encode(png).decode() for png in pictures[name]]
-            images = "".join(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{x}">' for x in data)
-            caption = f"<figcaption>{html.escape(name)}</figcaption>"
+            images = "".join(
+                f'<img alt="{html.escape(x.title)}" src="data:image/png;base64,{base64.b64encode(x.png).decode()}">'
+                for x in pictures[name]
+            )
+            words = "; ".join(dict.fromkeys(x.title for x in pictures[name]))
+            caption = f"<figcaption>{html.escape(name)}: {inline(words)}</figcaption>"
             parts.append(f'<figure class=shot id="figure-{name}">{images}{caption}</figure>')
     return "".join(parts)
 
 
-def _claim(
-    r: Result, linked: Mapping[str, str], shown: dict[str, str], pictures: Mapping[str, list[bytes]]
-) -> Fragment:
+def _claim(r: Result, linked: Mapping[str, str], shown: dict[str, str], pictures: Mapping[str, list[Shot]]) -> Fragment:
     claim = r.claim
     head = "<thead><tr><th>measured</th><th>value</th><th>must be</th><th></th></tr></thead>"
     rows = "".join(_row(x) for x in r.evidence)
     parts = [
         f'<article class="claim {_classes(r)}" id="{claim.id}"><header>{_badge(r.verdict)}',
-        f"<span class=place>{inline(claim.place)} · {claim.id}</span><h3>{inline(claim.sentence)}</h3></header>",
+        f"<span class=place>{_KINDS[claim.kind]}{inline(claim.place)} · {claim.id}</span>",
+        f"<h3>{inline(claim.sentence)}</h3></header>",
         f"<p class=small><strong>Check.</strong> {inline(claim.how)}</p>",
         f"<p class=small><strong>Range.</strong> {inline(claim.tolerance)}</p>",
         f"<p class=small><strong>Why not:</strong> {inline(r.reason)}.</p>" if r.reason else "",
@@ -202,7 +246,7 @@ def _markdown(r: Result) -> str:
 
 
 def sections(
-    results: Sequence[Result], linked: Mapping[str, str], pictures: Mapping[str, list[bytes]]
+    results: Sequence[Result], linked: Mapping[str, str], pictures: Mapping[str, list[Shot]]
 ) -> list[Block]:  # fmt: skip
     """All claims with their numbers, under the headings of their sections."""
     blocks: list[Block] = []
@@ -212,7 +256,8 @@ def sections(
         if (r.paper, r.claim.section) != heading:
             heading = (r.paper, r.claim.section)
             kinds = {c for x in results if (x.paper, x.claim.section) == heading for c in _classes(x).split()}
-            title = f'<h2 class="part {" ".join(sorted(kinds))}">{inline(r.claim.section)}</h2>'
+            name = _anchor(r.paper, r.claim.section)
+            title = f'<h2 class="part {" ".join(sorted(kinds))}" id="{name}">{inline(r.claim.section)}</h2>'
             blocks.append(Fragment(title, f"## {r.claim.section}"))
         blocks.append(_claim(r, linked, shown, pictures))
     return blocks or [Paragraph("No claim was checked.")]

@@ -47,9 +47,9 @@ def test_the_folder_holds_page_figures_numbers_and_manifest(folder):
 
 def test_the_page_stands_alone_and_says_no_nan(folder):
     path, _ = folder
-    html = (path / "report.html").read_text()
-    assert html.count('<img src="data:image/png;base64,') == 6
-    assert not re.search(r'(src|href)="(?!data:)', html) and "<script" not in html
+    html = (path / "report.html").read_text(encoding="utf-8")
+    assert html.count('<img src="data:image/png;base64,') == 6 + 15  # and the panels of five of them
+    assert not re.search(r'src="(?!data:)|href="(?!#|https://arxiv.org/)', html) and "<script" not in html
     text = re.sub(r'src="[^"]*"', "", html)
     assert not re.search(r"\b(nan|NaN|None|inf)\b", text)
     for name in re.findall(r"\]\((figures/[^)]*)\)", (path / "report.md").read_text()):
@@ -136,3 +136,26 @@ def test_html_escapes_text_and_sets_subscripts():
 def test_markdown_tables_keep_their_columns():
     table = page.Table(["", "a|b"], [["x", "1"]], "caption")
     assert page.to_markdown("t", "m", [table]).splitlines()[-3:] == ["|  | a\\|b |", "| --- | ---: |", "| x | 1 |"]
+
+
+def test_the_page_names_the_paper_and_explains_symbols_before_it_uses_them(folder):
+    html = (folder[0] / "report.html").read_text(encoding="utf-8")
+    assert 'href="https://arxiv.org/abs/2505.17638"' in html and f"rfscore {rf.__version__}" in html
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", "", html, flags=re.S)
+    first = text.index("Symbols.")
+    for symbol in ("τopt", "τhalf", "λmin", "ψn", "Δt", "γ"):
+        assert text.index(symbol) > first
+    assert re.search(r"local exponent is \S+ for ψp = 4 and \S+ for ψp = 8", text)
+
+
+def test_captions_are_outside_the_scroll_boxes_and_panels_stack(folder):
+    html = (folder[0] / "report.html").read_text(encoding="utf-8")
+    assert "<caption" not in html and not re.search(r"<div class=scroll[^>]*>(?:(?!</div>).)*<figcaption", html, re.S)
+    stacked = re.findall(r"<div class=narrow>(.*?)</div>", html, re.S)
+    assert [part.count("<img") for part in stacked] == [4, 4, 2, 2, 3]
+
+
+def test_ascii_names_of_symbols_are_set_and_names_of_code_are_not():
+    assert page.inline("psi_n, tau_mem") == "ψ<sub>n</sub>, τ<sub>mem</sub>"
+    assert page.inline("tau_mem_edge, mixture_classes") == "tau_mem_edge, mixture_classes"
+    assert page.inline("[a](https://b.c) [d](javascript:e)") == '<a href="https://b.c">a</a> [d](javascript:e)'

@@ -31,8 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_needs_no_script_and_nothing_from_elsewhere(folder: Path) -> None:
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert "<script" not in html and "http" not in re.sub(r'src="data:[^"]*"', "", html)
-    for target in re.findall(r'href="([^"#]+)', html):
+    assert "<script" not in html and "http" not in re.sub(r'(src="data:|href="https://arxiv.org)[^"]*"', "", html)
+    for target in re.findall(r'href="(?!https://)([^"#]+)', html):
         assert (folder / target).is_file(), target
     anchors = set(re.findall(r'id="([^"]+)"', html))
     assert set(re.findall(r'href="#([^"]+)"', html)) <= anchors
@@ -49,6 +49,15 @@ def test_the_page_shows_every_claim_with_its_numbers(folder: Path) -> None:
         assert html.count("<tr") >= 4
     assert "reproduced with a correction" in html and "not testable here" in html
     assert not re.search(r"\b(nan|NaN|None)\b", re.sub(r'src="[^"]*"', "", html))
+
+
+def test_the_page_has_contents_links_and_counts_misprints_apart(folder: Path) -> None:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert 'href="https://arxiv.org/abs/2505.17638"' in html
+    assert 'href="#bonnaire2025-formulas-as-printed"' in html and 'href="#index"' in html
+    assert "1 misprint, 1 with the correction confirmed" in html
+    tiles = dict(re.findall(r'<div class="tile (\w+)"><b>(\d+)</b>', html))
+    assert tiles["fix"] == "0"  # mehler-sum is a misprint, no claim
 
 
 def test_no_place_of_this_machine_is_written(folder: Path) -> None:
