@@ -13,6 +13,8 @@ from typing import NoReturn
 
 #: Seconds that the work is given to end by itself after SIGINT.
 GRACE = 1.5
+_spoken: list[int] = []  # stderr as it was
+_lock = threading.Lock()
 
 
 def watch(arguments: Sequence[str]) -> None:
@@ -23,6 +25,8 @@ def watch(arguments: Sequence[str]) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
+    # The process that tidies up after multiprocessing outlives this one, and need not complain of it.
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     heard, wake = socket.socketpair()
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
@@ -31,6 +35,7 @@ def watch(arguments: Sequence[str]) -> None:
         with wake:  # kept open with the thread
             while signal.SIGINT not in heard.recv(64):
                 pass
+        _hush()
         time.sleep(GRACE)
         leave(arguments)
 
@@ -42,10 +47,20 @@ def leave(arguments: Sequence[str]) -> NoReturn:
     from rfscore.output import close_all
 
     close_all("interrupted")
-    print(f"error: {said(arguments)}", file=sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    sys.stdout.flush()
+    _hush()
+    shown = "\x1b[?25h" * os.isatty(_spoken[0])  # the cursor, which a bar hides
+    os.write(_spoken[0], f"{shown}error: {said(arguments)}\n".encode())
     os._exit(130)
+
+
+def _hush() -> None:
+    """From now on only `leave` writes to stderr: what libraries say of being interrupted is no news."""
+    with _lock:
+        if not _spoken:
+            sys.stderr.flush()
+            _spoken.append(os.dup(2))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def said(arguments: Sequence[str]) -> str:

@@ -65,3 +65,17 @@ def test_code_that_does_not_listen_is_left_all_the_same(tmp_path):
 )  # fmt: skip
 def test_how_to_go_on_is_said(words, said):
     assert said in interrupt.said(words)
+
+
+def test_a_sweep_keeps_what_it_has_and_says_how_to_go_on(tmp_path):
+    store = str(tmp_path / "s")
+    asked = ["--model", "finite", "--psi-n", "1:8:60", "--psi-p", "4:12:60", "--t", "0.1", "--d", "16", "--seed", "0"]
+    sweep = [sys.executable, "-m", "rfscore", "sweep", *asked, "--out", store, "--workers", "0"]
+    process = subprocess.Popen(sweep, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(15.0)
+    took, err = press(process)
+    assert process.returncode == 130 and took < 3.0 and "Traceback" not in err
+    assert err.endswith("error: interrupted; what is done is kept: continue with --resume\n")
+    command = [sys.executable, "-m", "rfscore", "sweep", "status", store, "--json"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found["counts"]["ok"] + found["counts"]["partial"] > 0 and found["damaged"] == []
