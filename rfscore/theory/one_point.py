@@ -149,12 +149,21 @@ def newton_step(
 def branch_margin(eq: Equivalent, x: Point) -> Float[Array, "*B"]:
     """Smallest leading minor of 1 - M(z, conj z): positive off the support, 0 on it, negative on a wrong branch.
 
-    Minors, not pivots: a pivot divides by the one before, which may itself be within roundoff of zero.
+    Minors, not pivots: a pivot divides by the one before, which may itself be zero, exactly where delta has decoupled.
     """
     y = x.conj()
-    matrix = [[jnp.real(entry) for entry in row] for row in response_matrix(eq, x, y, moments(eq, x, y))]
-    _, pivots = solve_response(matrix, [jnp.ones_like(matrix[0][0])] * len(matrix))
-    return jnp.min(jnp.cumprod(jnp.stack(pivots), axis=0), axis=0)
+    matrix = response_matrix(eq, x, y, moments(eq, x, y))
+    size = range(len(matrix))
+    rest = [[(1.0 if i == j else 0.0) - jnp.real(matrix[i][j]) for j in size] for i in size]
+    return jnp.min(jnp.stack([_determinant([row[: k + 1] for row in rest[: k + 1]]) for k in size]), axis=0)
+
+
+def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
+    """By its first row: for matrices of two or three rows."""
+    if len(a) == 1:
+        return a[0][0]
+    minors = [_determinant([row[:j] + row[j + 1 :] for row in a[1:]]) for j in range(len(a))]
+    return sum((-1.0) ** j * a[0][j] * minor for j, minor in enumerate(minors))
 
 
 def far_point(eq: Equivalent, z: Complex[Array, "*B"]) -> Point:

@@ -173,3 +173,11 @@ def test_the_density_is_known_at_the_foot_of_a_bulk_beside_the_floor() -> None:
     assert 0 < low < 1e-10 and spec.masses.size == 1
     lam = low * (1.0 + np.array([1e-3, 4e-3]))
     assert np.divide(*spec.density(lam)[::-1]) == pytest.approx(2.0 * 1.001 / 1.004, rel=1e-4)  # sqrt(y - y0)/y
+
+
+def test_the_branch_is_judged_where_the_first_minor_vanishes_exactly() -> None:
+    """Hardly any signal at t = 5 and small variance: the parts decouple, and 1 - M_00 is 0 to the last bit."""
+    spec = rf.spectrum(rf.ScoreProblem(72.26624592957612, 0.5850019721927112, 5.0, rf.Isotropic(0.004347), "relu"))
+    low, high = spec.edges[0]
+    assert np.all(spec.density(low + (high - low) * np.sin(np.linspace(0.01, 1.56, 300)) ** 2) > 0)
+    assert spec.moment(1) == pytest.approx(float(rf.coefficients(spec.problem).norm2), rel=1e-9)
