@@ -1,7 +1,8 @@
-"""The U-Net of `rfscore.networks`: a training step, sampling and f_mem, each beside something measured in the same run.
+"""The networks: a training step, sampling and f_mem, each beside something measured in the same run.
 
-On a CPU everything but f_mem runs on one core, the eager PyTorch twin (where torch is installed) included: how two
-libraries share out cores would otherwise be part of the ratio. Every measurement has a process of its own, because
+On a CPU everything but f_mem runs on one core, the eager PyTorch twin (where torch is installed) included, and what
+counts is the time of that core: how two libraries share out cores, and what else the machine does, would otherwise be
+part of the ratio. Every measurement has a process of its own, because
 pools of threads are as large as the cores that a process sees at its start.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +22,7 @@ import numpy as np
 from benchmarks.clock import Row, best, numbers, once
 from rfscore.memorization import memorised_fraction
 from rfscore.networks.config import DataConfig, MeasurementConfig, NetworkConfig, RunConfig, TrainingConfig
-from rfscore.networks.data import Dataset
+from rfscore.networks.data import Dataset, load
 from rfscore.networks.measure import generate
 from rfscore.networks.network import new_network
 from rfscore.networks.schedule import STEPS
@@ -59,30 +62,65 @@ def _setting(width: int, batch: int, size: int, sampler_steps: int = 100) -> tup
 
 def training(width: int, batch: int, size: int, steps: int) -> tuple[float]:
     """Seconds per step of the trainer as it is shipped, compiled and warm."""
+    return (_per_step(*_setting(width, batch, size), steps),)
+
+
+def mlp_training(width: int, n: int, steps: int) -> tuple[float]:
+    """Seconds per step of the mixture's network, full batch."""
+    config = RunConfig(
+        data=DataConfig(source="mixture", n=n, test=256),
+        network=NetworkConfig(kind="mlp", width=width),
+        training=TrainingConfig(optimizer="sgd", learning_rate=6 * _RATE, batch=0),
+    )
+    return (_per_step(config, load(config.data), steps),)
+
+
+def _per_step(config: RunConfig, data: Dataset, steps: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(*_setting(width, batch, size), Path(folder))
+        trainer = Trainer(config, data, Path(folder))
         trainer.advance(1)
-        return (once(lambda: trainer.advance(1 + steps)) / steps,)
+        return min(_core(lambda: trainer.advance(trainer.step + steps)) for _ in range(2)) / steps
+
+
+def _core(function: Callable[[], object]) -> float:
+    """Time of the one core a process is bound to; of the wall where there is an accelerator."""
+    if jax.devices()[0].platform != "cpu":
+        return once(function)
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def sampling(width: int, images: int, size: int, steps: int) -> tuple[float]:
     """Seconds for so many images by DDIM."""
     config, data = _setting(width, images, size, steps)
     network = new_network(config, data)
-    return (best(lambda: generate(network, data, config, images, jax.random.key(0)), 1),)
+    generate(network, data, config, images, jax.random.key(0))
+    return (_core(lambda: generate(network, data, config, images, jax.random.key(0))),)
 
 
 def torch_training(width: int, batch: int, size: int, steps: int) -> tuple[float]:
     """Seconds per step of the eager PyTorch twin, on one thread or on the GPU."""
-    import torch
-
     from tests.reference.torch_unet import TorchUNet
 
+    return (_torch_per_step(TorchUNet(width), (batch, 1, size, size), steps),)
+
+
+def torch_mlp_training(width: int, n: int, steps: int) -> tuple[float]:
+    """The same of the twin of the mixture's network."""
+    from tests.reference.torch_mlp import TorchMLP
+
+    return (_torch_per_step(TorchMLP(8, width), (n, 8), steps),)
+
+
+def _torch_per_step(network: Any, shape: tuple[int, ...], steps: int) -> float:
+    import torch
+
     torch.set_num_threads(1)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = TorchUNet(width).to(device)
+    device, batch = "cuda" if torch.cuda.is_available() else "cpu", shape[0]
+    network = network.to(device)
     optimiser = torch.optim.SGD(network.parameters(), lr=_RATE, momentum=0.95)
-    x, noise = torch.randn((2, batch, 1, size, size), device=device)
+    x, noise = torch.randn((2, *shape), device=device)
     index = torch.randint(STEPS, (batch,), device=device)
 
     def advance(count: int) -> None:
@@ -94,7 +132,7 @@ def torch_training(width: int, batch: int, size: int, steps: int) -> tuple[float
         loss.item()  # waits for the GPU
 
     advance(1)
-    return (once(lambda: advance(steps)) / steps,)
+    return min(_core(lambda: advance(steps)) for _ in range(2)) / steps
 
 
 def torch_sampling(width: int, images: int, size: int, steps: int) -> tuple[float]:
@@ -117,7 +155,7 @@ def torch_sampling(width: int, images: int, size: int, steps: int) -> tuple[floa
             x.sum().item()
 
     run(1)
-    return (once(lambda: run(steps)),)
+    return (_core(lambda: run(steps)),)
 
 
 def gemm(flops: float) -> tuple[float]:
@@ -156,18 +194,24 @@ def rows(step: Callable[[str], None], quick: bool = False) -> list[Row]:
             return f"eager PyTorch twin, {where}", measured(f"torch_{name}", *arguments)
         return f"float32 matrix products of {flops:.1e} FLOPs", measured("gemm", flops)
 
-    size, found = (8 if quick else 32), []
-    scale = _FLOPS * (size / 32) ** 2
-    batches = (4,) if quick else (512,) if accelerated else (32, 128)
+    found = []
+    batch = 4 if quick else 512 if accelerated else 32
     where = "the GPU" if accelerated else "one core"
     for width in (8,) if quick else (16, 32):
-        for batch in batches:
+        for size in (8,) if quick else (16, 32):
+            scale = _FLOPS * (size / 32) ** 2
             what = f"training step, W = {width}, batch {batch}, {size} x {size}"
             step(what)
-            arguments = (width, batch, size, 50 if accelerated else max(1, 128 // batch))
+            arguments = (width, batch, size, 50 if accelerated else 4)
             seconds = measured("training", *arguments)
             beside = reference("training", scale * width**2 * batch, *arguments)
             found.append(Row(f"{what}, {where}: {batch / seconds:.3g} images/s", seconds, *beside))
+    for n in (16,) if quick else (256, 1024):
+        what = f"training step of the mixture's network, W = 128, full batch n = {n}"
+        step(what)
+        seconds = measured("mlp_training", 128, n, 50)
+        flops = 6.0 * n * 128 * (6 * 128 + 16)
+        found.append(Row(f"{what}, {where}", seconds, *reference("mlp_training", flops, 128, n, 50)))
     width, images, steps = (8, 4, 5) if quick else (16, 32, 50)
     what = f"{images} images by {steps} DDIM steps, W = {width}, {size} x {size}"
     step(what)

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rfscore.networks import UNet, parameter_count
+from rfscore.networks import ResidualMLP, UNet, parameter_count
 
 torch = pytest.importorskip("torch")
+from tests.reference.torch_mlp import TorchMLP  # noqa: E402
 from tests.reference.torch_unet import TorchUNet, copy_weights  # noqa: E402
 
 WIDTH, INDEX = 8, np.array([3, 700])
@@ -46,6 +47,14 @@ def assert_close(found, expected, floor=0.0):
 
 def test_both_have_the_same_number_of_parameters(network):
     assert sum(p.numel() for p in twin_of(network).parameters()) == parameter_count(network)
+
+
+def test_the_residual_network_is_that_of_its_twin():
+    ours, twin = ResidualMLP(8, 32, key=jax.random.key(0)), TorchMLP(8, 32)
+    copy_weights(ours, twin)
+    x = np.random.default_rng(5).normal(size=(2, 8)).astype(np.float32)
+    assert_close(jax.vmap(ours)(jnp.asarray(x), jnp.asarray(INDEX)), twin(torch.tensor(x), torch.tensor(INDEX)))
+    assert sum(p.numel() for p in twin.parameters()) == parameter_count(ours)
 
 
 @pytest.mark.slow  # compiles a U-Net
