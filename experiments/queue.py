@@ -61,12 +61,12 @@ class Stage:
 
 def plan() -> list[Stage]:
     """The stages in order: first something of every family, then the larger n, W and other optimisers."""
-    first = [("mixture_sgd", 128, 128, 64_000), ("faces", 16, 16, 3_000), ("mixture_sgd", 256, 128, 128_000),
-             ("digits", 16, 16, 4_000), ("faces", 32, 16, 6_000), ("mixture_sgd", 512, 128, 256_000),
-             ("digits", 32, 16, 8_000), ("faces", 64, 16, 12_000), ("digits", 64, 16, 16_000),
-             ("mixture_sgd", 512, 64, 512_000), ("mixture_sgd", 1024, 128, 512_000), ("faces", 128, 16, 24_000),
-             ("digits", 128, 16, 32_000), ("mixture_sgd", 512, 256, 256_000), ("faces", 256, 16, 48_000)]  # fmt: skip
-    later = [("mixture_sgd", 2048, 128, 1_024_000), ("faces", 64, 24, 12_000), ("faces", 64, 32, 12_000),
+    first = [("mixture_sgd", 128, 128, 64_000), ("mixture_sgd", 256, 128, 90_000), ("faces", 16, 16, 3_000),
+             ("digits", 16, 16, 4_000), ("mixture_sgd", 512, 128, 180_000), ("faces", 32, 16, 6_000),
+             ("digits", 32, 16, 8_000), ("mixture_sgd", 1024, 128, 360_000), ("faces", 64, 16, 12_000),
+             ("digits", 64, 16, 16_000), ("mixture_sgd", 512, 64, 360_000), ("faces", 128, 16, 24_000),
+             ("digits", 128, 16, 32_000), ("mixture_sgd", 512, 256, 180_000), ("faces", 256, 16, 48_000)]  # fmt: skip
+    later = [("mixture_sgd", 2048, 128, 720_000), ("faces", 64, 24, 12_000), ("faces", 64, 32, 12_000),
              ("digits", 256, 16, 64_000), ("faces", 512, 16, 96_000), ("faces", 128, 24, 24_000),
              ("faces", 128, 32, 24_000), ("digits", 512, 16, 128_000)]  # fmt: skip
     stages = [Stage(*words) for words in first]
