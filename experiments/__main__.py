@@ -51,12 +51,16 @@ def main() -> None:
         "--data", help="CelebA: img_align_celeba.zip, a folder of its images, or an npz of uint8 images"
     )
     parser.add_argument("--out", type=Path, help="queue: folder of its runs")
+    parser.add_argument("--collect", action="store_true", help="queue: only copy what was measured in --out to here")
     parser.add_argument("--minutes", type=float, default=9.0, help="celeba_gpu: time there is")
     options = parser.parse_args()
     if options.experiment == "queue":
         if options.out is None:
             parser.error("queue needs --out")
-        queue.main(options.out, options.data)
+        if options.collect:
+            print("\n".join(queue.collect(options.out)))
+        else:
+            queue.main(options.out, options.data)
         return
     if options.experiment == "celeba_gpu":
         gpu.main(options.minutes, options.data, options.out or HERE / "celeba_gpu")

@@ -8,6 +8,7 @@ on to the bit. Weights stay in DIR; stop the queue at any moment and start it ag
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,17 @@ def work(stage: Stage, out: Path, source: str | None) -> None:
     _, points, _ = run.opened(folder)
     measure.measure_run(stage.config(source), points, folder, lambda *_: None)
     print(f"{stage.name}: measured after {time.monotonic() - began:.0f} s", flush=True)
+
+
+def collect(out: Path, target: Path = HERE) -> list[str]:
+    """Copy what was measured in `out`, summaries and manifests, to experiments/NAME/summaries; the names of the runs."""
+    found = {stage.name: stage for stage in plan() if (out / stage.name / "summary.json").exists()}
+    for name, stage in found.items():
+        folder = target / stage.experiment / "summaries"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(out / name / "summary.json", folder / f"{name}.json")
+        shutil.copy(out / name / "manifest.json", folder / f"{name}.manifest.json")
+    return sorted(found)
 
 
 def main(out: Path, source: str | None) -> None:

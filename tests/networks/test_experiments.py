@@ -65,3 +65,5 @@ def test_the_queue_says_what_it_leaves_out_without_faces(tmp_path, monkeypatch, 
     queue.main(tmp_path, None)
     assert "faces-W16-n16: left out" in capsys.readouterr().out
     assert (tmp_path / stage(16).name / "summary.json").exists()
+    assert queue.collect(tmp_path, tmp_path / "here") == [stage(16).name]
+    assert RunSummary.load(tmp_path / f"here/mixture_sgd/summaries/{stage(16).name}.json").n == 16
