@@ -107,7 +107,7 @@ def work(stage: Stage, out: Path, source: str | None) -> None:
 
 
 def collect(out: Path, target: Path = HERE) -> list[str]:
-    """Copy what was measured in `out`, summaries and manifests, to experiments/NAME/summaries; the names of the runs."""
+    """Copy summaries and manifests of what was measured in `out` to experiments/NAME/summaries; the runs' names."""
     found = {stage.name: stage for stage in plan() if (out / stage.name / "summary.json").exists()}
     for name, stage in found.items():
         folder = target / stage.experiment / "summaries"
