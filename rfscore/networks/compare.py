@@ -205,12 +205,12 @@ def table(comparison: Comparison) -> Table:
         ratio = times["tau_half"].observable.value / times["tau_opt"].observable.value
         rows.append([x.run.name, str(x.run.n), str(x.run.width or "–"), *(times[name].text for name in TIMES),
                      num(ratio, 2), "–" if model is None else num(model.ratio, 2)])  # fmt: skip
-    headers = ["run", "n", "W", "τ_gen", "τ_mem (f_mem)", "τ_mem (gap)", "τ_mem (gap)/τ_gen",
+    headers = ["run", "n", "W", "τ_opt", "τ_onset", "τ_half", "τ_half/τ_opt",
                "the same, RF model"]  # fmt: skip
     caption = (
         f"Training times τ in optimiser steps with 95 % bootstrap intervals; “>” and “<” are bounds (never reached, or "
-        f"passed before the first step). τ_gen: lowest {comparison.quality}. τ_mem (f_mem): f_mem first is "
-        f"{comparison.threshold:g} above chance. τ_mem (gap): test minus training loss is half of its last value."
+        f"passed before the first step). τ_opt: lowest {comparison.quality}. τ_onset: f_mem first is "
+        f"{comparison.threshold:g} above chance. τ_half: test minus training loss is half of its last value."
     )
     return Table(headers, rows, caption)
 

@@ -219,7 +219,7 @@ def _notes(run: RunSummary, times: dict[str, Reading], grows: bool) -> tuple[str
     if "f_mem" in run.columns and run.facts.get("chance_level") is None:
         notes.append("chance level of f_mem unknown, taken as 0")
     if grows:
-        notes.append("test - train loss still grows at the last step: τ_mem (gap) comes too early")
+        notes.append("test - train loss still grows at the last step: τ_half comes too early")
     for name, reading in times.items():
         if reading.observable.status == "ok" and reading.censored > (1 - reading.level) / 2:
             notes.append(f"{name}: {100 * reading.censored:.0f} % of the resampled curves have no such time")

@@ -25,13 +25,13 @@ _MODEL = (
     "1), the diffusion time t of its losses, and as many trained parameters, p d, as the network: ψ_p = "
     "parameters/d^2, kept between {:g} and {:g}. That choice of ψ_p is a convention. The model is trained by gradient "
     "flow at this one t on Gaussian data, the network by its optimiser at all t, so the units of τ differ: compare the "
-    "exponents, the ratio τ_mem/τ_gen, and the curves after dividing τ by each one's own τ_gen (the model's are in "
+    "exponents, the ratio τ_half/τ_opt, and the curves after dividing τ by each one's own τ_opt (the model's are in "
     "comparison.json). The model's gap is relative to τ = ∞, that of a run to its last step."
 )
 _CAPTION = (
     "(a) Test (filled) and training loss (open). (b) Memorised fraction with 95 % intervals; grey: chance level. "
-    "(c) The same against the rescaled time: where τ_mem is proportional to n the curves coincide. (d) τ_gen and "
-    "τ_mem; arrows: not reached. Lines are scaled to the first point."
+    "(c) The same against the rescaled time: where τ_onset is proportional to n the curves coincide. (d) τ_opt, τ_onset "
+    "and τ_half; arrows: not reached. Lines are scaled to the first point."
 )
 
 
@@ -83,7 +83,7 @@ def blocks(found: Comparison) -> list[Block]:
     laws["tau_half"] += gap_sentence(found)
     page += [Bullets(list(laws.values())), Paragraph(spread_sentence(found))]
     slopes = [
-        f"W = {width or '?'}: local exponents of τ_mem (f_mem) in n: {', '.join(num(x, 2) for x in local.slope)}."
+        f"W = {width or '?'}: local exponents of τ_onset in n: {', '.join(num(x, 2) for x in local.slope)}."
         for width, local in found.slopes.items()
     ]
     page += [Bullets(slopes)] if slopes else []
@@ -92,7 +92,7 @@ def blocks(found: Comparison) -> list[Block]:
         page += [Paragraph(_MODEL.format(*PSI_P)), Bullets(model_sentences(found))]
         if found.quality != "test_loss":
             page.append(
-                Paragraph(f"The model's τ_gen is its lowest test loss, that of the runs the lowest {found.quality}.")
+                Paragraph(f"The model's τ_opt is its lowest test loss, that of the runs the lowest {found.quality}.")
             )
     else:
         page.append(Paragraph("No random-features model was solved: not asked for, or the notes say why it cannot be."))
@@ -142,5 +142,5 @@ def model_sentences(found: Comparison) -> list[str]:
         setting = f"ψ_n = {num(model.psi_n)}, ψ_p = {num(model.psi_p)}{clipped}, t = {num(model.t)}"
         ratio = x.times["tau_half"].observable.value / x.times["tau_opt"].observable.value
         measured = f"{num(ratio)} in the run" if math.isfinite(ratio) else "not known in the run"
-        sentences.append(f"{x.run.name} ({setting}): τ_mem/τ_gen = {num(model.ratio)} in the model, {measured}.")
+        sentences.append(f"{x.run.name} ({setting}): τ_half/τ_opt = {num(model.ratio)} in the model, {measured}.")
     return sentences

@@ -94,7 +94,7 @@ def memorised(
         curves: f_mem against tau or a rescaled tau.
         sizes: all sizes of the figure.
         chance: level of samples that have memorised nothing, a thin line.
-        threshold: height above chance that defines tau_mem, a dotted line.
+        threshold: height above chance that defines tau_onset, a dotted line.
         xlabel: what x is.
         widths: W -> line style, when there are several.
     """
@@ -116,20 +116,21 @@ def times(
     prediction: tuple[np.ndarray, np.ndarray] | None = None, guide: tuple[np.ndarray, np.ndarray] | None = None,
     names: tuple[str, str] | None = None,
 ) -> None:  # fmt: skip
-    """tau_gen and tau_mem against the size with intervals; an arrow upwards is a time not reached.
+    """tau_opt, tau_onset and tau_half against the size with intervals; an arrow upwards is a time not reached.
 
     Args:
         ax: axes to draw into.
-        gen: tau_gen.
-        mem: tau_mem by f_mem.
-        gap: tau_mem by the losses, open markers.
+        gen: tau_opt.
+        mem: tau_onset, by f_mem.
+        gap: tau_half, by the losses, open markers.
         sizes: sizes to mark on the axis.
-        prediction: (size, tau_mem) of the random-features model, scaled to the unit of the runs.
+        prediction: (size, tau_half) of the random-features model, scaled to the unit of the runs.
         guide: (size, tau) of a line to guide the eye.
         names: what the size is and what the guide is, by default n and "proportional to n".
     """
-    groups = ((gen, _GEN, "o", True, r"$\tau_{\rm gen}$"), (mem, _MEM, "s", True, r"$\tau_{\rm mem}$ ($f_{\rm mem}$)"),
-              (gap, _MEM, "D", False, r"$\tau_{\rm mem}$ (loss gap)"))  # fmt: skip
+    groups = ((gen, _GEN, "o", True, r"$\tau_{\rm opt}$"),
+              (mem, _MEM, "s", True, r"$\tau_{\rm onset}$ ($f_{\rm mem}$)"),
+              (gap, _MEM, "D", False, r"$\tau_{\rm half}$ (loss gap)"))  # fmt: skip
     if prediction is not None:
         ax.plot(*prediction, color=style.GAUSSIAN, linewidth=1.3, label="random features, scaled")
     xlabel, law = names or (r"training points $n$", r"$\propto n$")
