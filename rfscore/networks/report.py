@@ -30,8 +30,8 @@ _MODEL = (
 )
 _CAPTION = (
     "(a) Test (filled) and training loss (open). (b) Memorised fraction with 95 % intervals; grey: chance level. "
-    "(c) The same against the rescaled time: where τ_onset is proportional to n the curves coincide. (d) τ_opt, τ_onset "
-    "and τ_half; arrows: not reached. Lines are scaled to the first point."
+    "(c) The same against the rescaled time: where τ_onset is proportional to n the curves coincide. (d) τ_opt, "
+    "τ_onset and τ_half; arrows: not reached. Lines are scaled to the first point."
 )
 
 
