@@ -45,7 +45,7 @@ def _batch(
         train, test = (value[group.row, group.column] for value in (train, test))
         error = (test - noise_floor(problem, eq)) / problem.delta
         best = st.best_stopping(problem, slow, train[-1], test[-1], windows, rays, ridged)
-        return train, test, error, best, status
+        return train, test, error, best, status.max()
 
     return jax.vmap(one)(problems, slowest)
 

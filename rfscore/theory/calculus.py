@@ -19,10 +19,10 @@ from rfscore.theory import contour
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent
 
-#: In units of s2 + v2: where z = 0 is read if U may have a null space there, and no other eigenvalue is as small.
-_NEAR_ZERO = 1e-26
-#: Relative change of a kernel between there and four times further out that still counts as a limit.
-_LIMIT = 1e-7
+#: Closer to psi_p = m psi_n, relative to psi_p, the losses at tau = inf are not known to more than six digits.
+_PEAK = 1e-9
+#: A ridge this small, relative to the lowest edge of U, is treated as an addition to none.
+_NO_RIDGE = 1e-9
 DIVERGES = max(rs.STATUS) + 1
 STATUS = rs.STATUS | {
     DIVERGES: "the test loss diverges at infinite training time, because the smallest eigenvalues reach 0: psi_p = m "
@@ -55,8 +55,8 @@ def grouped(times: Any, rtol: float) -> contour.Windows:
 
 def verify(status: Any, name: str) -> None:
     """Raise unless the worst status is OK; a traced one cannot be looked at."""
-    if not is_traced(status) and int(status) != rs.OK:
-        raise SolveError(f"{name}: {STATUS[int(status)]}")
+    if not is_traced(status) and np.max(status, initial=rs.OK) != rs.OK:
+        raise SolveError(f"{name}: {STATUS[int(np.max(status))]}")
 
 
 class Contours(NamedTuple):
@@ -66,18 +66,18 @@ class Contours(NamedTuple):
         nodes: s_j, in units of the inverse of the row's largest exponent.
         weights: theirs.
         share: c of each time over the largest exponent of its row.
-        largest: that exponent.
-        z: -s_j/largest, and the row that serves tau = inf.
-        first: tau = 0.
-        last: tau = inf, or so large that only the null space of U is left.
+        z: -s_j over that exponent, and the row that serves tau = inf.
+        unit: of the solutions there (`one_point.point`): less than 1 in the last row if U has a null space.
+        early: below the smallest c that is resolved, its part of it: all but linear there, 0 at tau = 0.
+        last: tau = inf.
     """
 
     nodes: Complex[np.ndarray, " N"]
     weights: Complex[np.ndarray, " N"]
     share: Float[Array, "W M 1"]
-    largest: Float[Array, "W 1"]
     z: Complex[Array, "V N"]
-    first: Bool[Array, "W M"]
+    unit: Float[Array, "V N"]
+    early: Float[Array, "W M"]
     last: Bool[Array, "W M"]
 
 
@@ -87,18 +87,29 @@ Applied = tuple[Float[Array, "W M"], Float[Array, ""]]  # at the finite times, a
 def contours(eq: Equivalent, delta: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float) -> Contours:
     """Parabolas for all rows of tau; 0 and inf may stand anywhere."""
     nodes, weights = contour.parabola(count, span)
-    inside = (tau > 0) & jnp.isfinite(tau)
+    last = jnp.isinf(tau)
     # c below 1e-30/top or above 1e100 changes nothing in 16 digits and would overflow 1/c.
-    c = jnp.clip(2.0 * delta * jnp.where(inside, tau, 1.0) / eq.psi_p, 1e-30 / eq.top, 1e100)
-    last, end = jnp.isinf(tau), jnp.zeros((1, count), complex)
-    if eq.mixing is not None:  # U has a null space if p > n m: come close enough to z = 0, at two distances
-        near = jnp.where(eq.fixed[0] > 0, 0.0, _NEAR_ZERO * (eq.common[0] + eq.own[0]))
-        end = end - near * jnp.where(jnp.arange(count) % 2 == 0, 1.0, 4.0)
-        late = near * c > 1e-4
-        last, c = last | late, jnp.where(late, 1.0, c)
+    asked, smallest = 2.0 * delta * jnp.where(last, 1.0, tau) / eq.psi_p, 1e-30 / eq.top
+    c = jnp.clip(asked, smallest, 1e100)
     largest = 2.0 * jnp.max(c, axis=1, keepdims=True)
-    z = jnp.concatenate([-nodes / largest, end])
-    return Contours(nodes, weights, (c / largest)[..., None], largest, z, tau == 0, last)
+    end, unit = _end(eq)
+    z = jnp.concatenate([-nodes / largest, jnp.full((1, count), end, complex)])
+    units = jnp.ones(z.shape).at[-1].set(unit)
+    return Contours(nodes, weights, (c / largest)[..., None], z, units, jnp.minimum(asked / smallest, 1.0), last)
+
+
+def _end(eq: Equivalent) -> tuple[Array, Array]:
+    """z and unit that serve tau = inf: z = 0, which a null space of U (p > n m, no ridge) allows in scaled form only.
+
+    With frozen noises C_0 is the ridge l, and q(z) depends on l - z alone: in units of u at (l - z)/u.
+    """
+    if eq.mixing is None:
+        return jnp.zeros(()), jnp.ones(())
+    ridge = eq.fixed[0]
+    height = ridge + eq.scale
+    share = eq.excess / eq.psi_p
+    over = (share > 0) & (ridge <= _NO_RIDGE * eq.scale * share**2)
+    return jnp.where(over, ridge - height, 0.0), jnp.where(over, ridge / height, 1.0)
 
 
 def single(k: Contours, one: Complex[Array, "V N"], factor: float = 1.0) -> Applied:
@@ -120,18 +131,21 @@ def partly(gain: Complex[Array, "*W M N"], two: Complex[Array, "2 *W N N"]) -> C
 
 def at_all_times(k: Contours, values: Applied) -> Float[Array, "W M"]:
     """The result with its limits: nothing is learned at tau = 0."""
-    return jnp.where(k.first, 0.0, jnp.where(k.last, values[1], values[0]))
+    return jnp.where(k.last, values[1], k.early * values[0])
 
 
-def worst_status(
-    eq: Equivalent, k: Contours, status: Int[Array, "V N"], two: Complex[Array, "2 V N N"]
-) -> Int[Array, ""]:
-    """The worst status of the points in use; DIVERGES if tau = inf is asked for and there is no limit at z = 0."""
-    if eq.mixing is None:
-        return status.max()
-    near, far = jnp.real(two[0, -1, 0, 0]), jnp.real(two[0, -1, 1, 1])
-    limit = (abs(near - far) <= _LIMIT * (1.0 + abs(near))) & (status[-1].max() == rs.OK)
-    return jnp.maximum(status[:-1].max(), jnp.where(jnp.any(k.last) & ~limit, DIVERGES, rs.OK))
+def statuses(eq: Equivalent, k: Contours, status: Int[Array, "V N"]) -> Int[Array, "W M"]:
+    """The worst status behind each training time; DIVERGES at tau = inf if there is no limit at z = 0."""
+    end = status[-1].max()
+    if eq.mixing is not None:
+        peak = (abs(eq.excess) <= _PEAK * eq.psi_p) | (end != rs.OK)
+        end = jnp.where((eq.fixed[0] == 0) & peak, DIVERGES, end)
+    return jnp.where(k.last, end, status[:-1].max(-1)[:, None])
+
+
+def unverified_as_nan(status: Int[Array, "*T"], values: Float[Array, "*T"]) -> Float[Array, "*T"]:
+    """Traced values cannot be refused: NaN where they were not verified."""
+    return jnp.where(status == rs.OK, values, jnp.nan) if is_traced(status) else values
 
 
 def by_time(group: contour.Windows, shape: tuple[int, ...], values: Any) -> Any:

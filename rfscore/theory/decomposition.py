@@ -22,11 +22,11 @@ from jaxtyping import Array, Float
 from rfscore._precision import float64, is_traced
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
-from rfscore.theory import calculus, contour, replicas, targets
+from rfscore.theory import calculus, checked, contour, replicas, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.losses import weight_decay
+from rfscore.theory.losses import noise_floor, weight_decay
 
 
 class Decomposition(Result):
@@ -81,21 +81,21 @@ def _parts(
     eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float
 ) -> tuple[dict[str, Array], Array]:
     k = calculus.contours(eq, delta, tau, count, span)
-    x, _, status = rs.solve(eq, k.z)
+    x, _, status = rs.solve(eq, k.z, unit=k.unit)
     _, cross = targets.traces(eq, x)
-    total, two = replicas.product(eq, k, x, replicas.ALL)
-    nothing, _ = replicas.product(eq, k, x, replicas.Shared())
-    alone = {name: replicas.product(eq, k, x, replicas.Shared(**{name: True}))[0] for name in ("features", "data")}
-    alone["noise"] = nothing if eq.mixing is None else replicas.product(eq, k, x, replicas.Shared(noise=True))[0]
+    total = replicas.product(eq, k, x, replicas.ALL)
+    nothing = replicas.product(eq, k, x, replicas.Shared())
+    alone = {name: replicas.product(eq, k, x, replicas.Shared(**{name: True})) for name in ("features", "data")}
+    alone["noise"] = nothing if eq.mixing is None else replicas.product(eq, k, x, replicas.Shared(noise=True))
     couplings = [(y, *empirical_coupling(eq, x, y)) for y in (x, x.conj())]
     training = jnp.stack([targets.kernel(eq, x, y, triple, source=source) for y, triple, source in couplings])
     empirical = calculus.at_all_times(k, calculus.double(k, training))
-    empirical = 1.0 + empirical - 2.0 * calculus.at_all_times(k, calculus.single(k, cross))
+    overlap = 2.0 * calculus.at_all_times(k, calculus.single(k, cross))
     found = {name: (value - nothing) / delta for name, value in (("variance", total), *alone.items())}
     bias2 = _squared_bias(eq, k, x, delta, t)
     penalty = weight_decay(eq, k, x)
-    found |= {"bias2": bias2, "empirical": empirical, "penalty": penalty}
-    return found, calculus.worst_status(eq, k, status, two)
+    found |= {"bias2": bias2, "empirical": 1.0 + empirical - overlap, "penalty": penalty, "test": 1.0 + total - overlap}
+    return found, calculus.statuses(eq, k, status)
 
 
 def _squared_bias(
@@ -122,7 +122,7 @@ def decomposition(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> De
 
     Raises:
         InputError: tau negative or NaN, rtol out of range.
-        SolveError: a resolvent was not verified, or tau = inf where the variance diverges.
+        SolveError: a resolvent was not verified, or tau = inf where the variance diverges (NaN under jit, vmap, grad).
 
     Accuracy:
         rtol * max(1, loss), divided by Delta_t for biases and variances.
@@ -140,7 +140,14 @@ def decomposition(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> De
     t = problem.t if is_traced(problem.t) else jnp.asarray(problem.t, dtype=float)
     found, status = _parts(eq, problem.delta, t, rows, count, group.span)
     calculus.verify(status, "decomposition")
-    found = {name: calculus.by_time(group, times.shape, value) for name, value in found.items()}
+    found = {
+        name: calculus.by_time(group, times.shape, calculus.unverified_as_nan(status, value))
+        for name, value in found.items()
+    }
+    test, floor = found["test"], noise_floor(problem, eq)
+    allowed = rtol * abs(test).max(initial=1.0) / problem.delta
+    score_error = (test - floor) / problem.delta
+    checked.parts("decomposition", times, found["bias2"], found["variance"], score_error, allowed)
     return Decomposition(
         tau=times, bias2=found["bias2"], variance=found["variance"], from_weights=found["features"],
         from_data=found["data"], from_noise=found["noise"], empirical=found["empirical"], penalty=found["penalty"],

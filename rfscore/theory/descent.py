@@ -21,7 +21,7 @@ from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import LossCurves
-from rfscore.theory import calculus, targets
+from rfscore.theory import calculus, checked, targets
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.every_step import at_every_step, at_steps
@@ -32,6 +32,7 @@ from rfscore.theory.step_noise import GradientNoise, Kernels, fluctuating, growt
 
 #: Every step up to the last is computed where the gradient is noisy.
 MAX_NOISY_STEPS = 2**22
+_ACCURACY = 1e-9
 _INSIDE = 1.0 - 1e-6  # of the limit: closer to it the resolvent at the upper edge is not determined
 
 
@@ -183,8 +184,9 @@ def descent_curves(
                   "so small a step may be close to the flow: see loss_curves")  # fmt: skip
     train, test = _losses(eq, float(problem.ridge), run, noise, flat) if flat.size else np.empty((2, 0))
     train, test = train.reshape(counts.shape), test.reshape(counts.shape)
-    score_error = (test - noise_floor(problem, eq)) / problem.delta
-    return LossCurves(tau=counts * step_size / (1.0 - momentum), train=train, test=test, score_error=score_error)
+    tau, floor = counts * step_size / (1.0 - momentum), noise_floor(problem, eq)
+    checked.losses("descent_curves", tau, train, test, floor, _ACCURACY, flow=False)
+    return LossCurves(tau=tau, train=train, test=test, score_error=(test - floor) / problem.delta)
 
 
 def _losses(

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from rfscore._precision import float64, is_traced
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import LossCurves
-from rfscore.theory import calculus, contour, targets
+from rfscore.theory import calculus, checked, contour, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
@@ -42,14 +42,14 @@ def _curves(
 ) -> tuple[Array, Array, Array]:
     """(train, test, status) at training times tau, one contour a row."""
     k = calculus.contours(eq, delta, tau, count, span)
-    x, _, status = rs.solve(eq, k.z)
+    x, _, status = rs.solve(eq, k.z, unit=k.unit)
     pull, cross = targets.traces(eq, x)
     two = targets.pairs(eq, x, eq.population)
     train = 1.0 - calculus.at_all_times(k, calculus.single(k, pull, 2.0))
     if ridge is not None:
         train = train - ridge * weight_decay(eq, k, x)
     fit, overlap = (calculus.at_all_times(k, pair) for pair in (calculus.double(k, two), calculus.single(k, cross)))
-    return train, 1.0 + fit - 2.0 * overlap, calculus.worst_status(eq, k, status, two)
+    return train, 1.0 + fit - 2.0 * overlap, calculus.statuses(eq, k, status)
 
 
 def weight_decay(eq: Equivalent, k: calculus.Contours, x: op.Point) -> Float[Array, "W M"]:
@@ -86,8 +86,9 @@ def loss_curves(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> Loss
 
     Raises:
         InputError: tau negative or NaN, rtol out of range.
-        SolveError: a resolvent on the contour was not verified; tau = inf where the test loss diverges (psi_p = m psi_n
-            without ridge).
+        SolveError: a resolvent on the contour was not verified, or a loss breaks one of its bounds; tau = inf where
+            the test loss diverges (psi_p = m psi_n without ridge). Under jit, vmap and grad, where nothing can be
+            raised, a loss that was not verified is NaN.
 
     Accuracy:
         rtol * max(1, loss), default 1e-11; the score error inherits it divided by Delta_t.
@@ -104,5 +105,9 @@ def loss_curves(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> Loss
     rows, count = times.reshape(-1)[group.member], contour.node_count(rtol, group.span)
     train, test, status = _curves(eq, problem.delta, concrete_ridge(problem), rows, count, group.span)
     calculus.verify(status, "loss_curves")
-    train, test = (calculus.by_time(group, times.shape, value) for value in (train, test))
-    return LossCurves(tau=times, train=train, test=test, score_error=(test - noise_floor(problem, eq)) / problem.delta)
+    train, test = (
+        calculus.by_time(group, times.shape, calculus.unverified_as_nan(status, value)) for value in (train, test)
+    )
+    floor = noise_floor(problem, eq)
+    checked.losses("loss_curves", times, train, test, floor, rtol)
+    return LossCurves(tau=times, train=train, test=test, score_error=(test - floor) / problem.delta)

@@ -34,6 +34,7 @@ class Point(NamedTuple):
     g: Inexact[Array, "*B J"]
     k: Inexact[Array, "*B 3"]
     inverse: Inexact[Array, "*B L"]  # 1/D(lam)
+    unit: Float[Array, "*B"]  # g = 1/(unit + delta): 1, or smaller where all is scaled by it next to a null space of U
 
     def conj(self) -> Point:
         """The solution at conj(z)."""
@@ -57,13 +58,20 @@ class Moments(NamedTuple):
         return x[..., 0] + x[..., 1] * self.zero + x[..., 2] * self.one
 
 
-def point(eq: Equivalent, q: Inexact[Array, "*B"], delta: Inexact[Array, "*B J"]) -> Point:
-    """Everything that follows from (q, delta)."""
-    g = 1.0 / (1.0 + delta)
+def point(
+    eq: Equivalent, q: Inexact[Array, "*B"], delta: Inexact[Array, "*B J"], unit: Float[Array, "*B"] | float = 1.0
+) -> Point:
+    """Everything that follows from (q, delta).
+
+    Times a unit u, q and delta solve the same equations with g = 1/(u + delta) and C_0 - z divided by u. So scaled they
+    stay finite where U has a null space and z goes to 0; kernels and X do not see the unit.
+    """
+    unit = jnp.broadcast_to(unit, q.shape)
+    g = 1.0 / (unit[..., None] + delta)
     # Few parts, many points: an unrolled sum beats a batched matrix product.
     k = eq.fixed + sum((eq.share[j] * g[..., j, None]) * eq.sampled[j] for j in range(eq.share.shape[0]))
     m = k[..., 1, None] + k[..., 2, None] * eq.nodes
-    return Point(q, delta, g, k, 1.0 / (1.0 + eq.psi_p * q[..., None] * m))
+    return Point(q, delta, g, k, 1.0 / (1.0 + eq.psi_p * q[..., None] * m), unit)
 
 
 def _powers(eq: Equivalent, count: int) -> Float[Array, "L count"]:
@@ -166,8 +174,8 @@ def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
     return sum((-1.0) ** j * a[0][j] * minor for j, minor in enumerate(minors))
 
 
-def far_point(eq: Equivalent, z: Complex[Array, "*B"]) -> Point:
-    """The solution for |z| far above the spectrum, q = -1/z, as a start."""
-    q = -1.0 / z
+def far_point(eq: Equivalent, z: Complex[Array, "*B"], unit: Float[Array, "*B"] | float = 1.0) -> Point:
+    """The solution for |z| far above the spectrum, q = -1/z, as a start; a small unit shows the null space alone."""
+    q = -jnp.where(jnp.asarray(unit) < 0.5, eq.excess / eq.psi_p, 1.0) / z
     mean = eq.sampled[:, 0] + eq.sampled[:, 1] + eq.sampled[:, 2] * (eq.weights * eq.nodes).sum()
-    return point(eq, q, q[..., None] * (eq.ratio * mean))
+    return point(eq, q, q[..., None] * (eq.ratio * mean), unit)

@@ -81,9 +81,11 @@ class _Walk(NamedTuple):
     done: Bool[Array, " B"]
 
 
-def _advance(eq: Equivalent, z: Complex[Array, " B"], floor: Float[Array, " B"], w: _Walk) -> _Walk:
+def _advance(
+    eq: Equivalent, z: Complex[Array, " B"], unit: Float[Array, " B"], floor: Float[Array, " B"], w: _Walk
+) -> _Walk:
     """One Newton step for every point, then accept, shrink or go on."""
-    x = op.point(eq, w.try_q, w.try_delta)
+    x = op.point(eq, w.try_q, w.try_delta, unit)
     at = z + 1j * w.try_eta
     first, second, size = op.residual(eq, x, at)
     last = w.try_eta == 0.0
@@ -127,10 +129,12 @@ def _power_law(
 
 
 @jax.custom_jvp
-def _solve(eq: Equivalent, z: Complex[Array, " B"]) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
+def _solve(
+    eq: Equivalent, z: Complex[Array, " B"], unit: Float[Array, " B"]
+) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
     """(q, delta) for Im z >= 0, not yet verified."""
     height = 8.0 * (eq.top + abs(z))
-    start = op.far_point(eq, z + 1j * height)
+    start = op.far_point(eq, z + 1j * height, unit)
     floor = 1e-15 * (abs(z) + 1e-3 * eq.fixed[0])
     walk = _Walk(
         start.q, start.delta, height, start.q, start.delta, _FIRST_FACTOR * height,
@@ -138,31 +142,31 @@ def _solve(eq: Equivalent, z: Complex[Array, " B"]) -> tuple[Complex[Array, " B"
         jnp.zeros(z.shape, bool),
     )  # fmt: skip
     walk = jax.lax.while_loop(
-        lambda w: (w.steps < _MAX_STEPS) & ~jnp.all(w.done), lambda w: _advance(eq, z, floor, w), walk
+        lambda w: (w.steps < _MAX_STEPS) & ~jnp.all(w.done), lambda w: _advance(eq, z, unit, floor, w), walk
     )
     # One more step costs little and takes the accepted residual to roundoff; Newton cannot leave a root it is at.
-    x = op.point(eq, walk.try_q, walk.try_delta)
+    x = op.point(eq, walk.try_q, walk.try_delta, unit)
     first, second, size = op.residual(eq, x, z)
     dq, ddelta = op.newton_step(eq, x, first, second)
-    better = op.residual(eq, op.point(eq, walk.try_q + dq, walk.try_delta + ddelta), z)[2] < size
+    better = op.residual(eq, op.point(eq, walk.try_q + dq, walk.try_delta + ddelta, unit), z)[2] < size
     q = jnp.where(better, walk.try_q + dq, walk.try_q)
     delta = jnp.where(better[:, None], walk.try_delta + ddelta, walk.try_delta)
-    return _on_the_real_axis(eq, z, q, delta)
+    return _on_the_real_axis(eq, z, unit, q, delta)
 
 
 def _on_the_real_axis(
-    eq: Equivalent, z: Complex[Array, " B"], q: Complex[Array, " B"], delta: Complex[Array, "B J"]
+    eq: Equivalent, z: Complex[Array, " B"], unit: Float[Array, " B"], q: Array, delta: Array
 ) -> tuple[Complex[Array, " B"], Complex[Array, "B J"]]:
     """For real z off the support the solution is real: polish it there, and keep it only if it is verified."""
 
     def polish(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        x = op.point(eq, *pair)
+        x = op.point(eq, *pair, unit)
         dq, ddelta = op.newton_step(eq, x, *op.residual(eq, x, jnp.real(z) + 0j)[:2])
         return pair[0] + dq, pair[1] + ddelta
 
     # Complex arithmetic on numbers without imaginary part: exact, and one compiled Newton step fewer.
     real_q, real_delta = jax.lax.fori_loop(0, 3, polish, (jnp.real(q) + 0j, jnp.real(delta) + 0j))
-    x = op.point(eq, real_q, real_delta)
+    x = op.point(eq, real_q, real_delta, unit)
     near = abs(real_q - q) <= 1e-5 * abs(q)
     use = (jnp.imag(z) == 0.0) & near & (op.residual(eq, x, z)[2] < 1e-13) & (op.branch_margin(eq, x) > 0.0)
     return jnp.where(use, real_q, q), jnp.where(use[:, None], real_delta, delta)
@@ -171,12 +175,12 @@ def _on_the_real_axis(
 @_solve.defjvp
 def _solve_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     """Implicit differentiation: (1 - M) d(q, delta) = the equations' explicit derivative."""
-    eq, z = primals
-    q, delta = _solve(eq, z)
-    x = op.point(eq, q, delta)
+    q, delta = _solve(*primals)
+    eq, _, unit = primals
+    x = op.point(eq, q, delta, unit)
 
-    def equations(eq_: Equivalent, z_: Array) -> tuple[Array, Array]:
-        first, second, _ = op.residual(eq_, op.point(eq_, q, delta), z_)
+    def equations(eq_: Equivalent, z_: Array, unit_: Array) -> tuple[Array, Array]:
+        first, second, _ = op.residual(eq_, op.point(eq_, q, delta, unit_), z_)
         return first, second
 
     _, (first, second) = jax.jvp(equations, primals, tangents)
@@ -199,19 +203,20 @@ def verify(
 
 
 def solve(
-    eq: Equivalent, z: Complex[Array, "*B"], uncertain: float = _UNCERTAIN
+    eq: Equivalent, z: Complex[Array, "*B"], uncertain: float = _UNCERTAIN, unit: Float[Array, "*B"] | float = 1.0
 ) -> tuple[op.Point, Float[Array, "*B"], Int[Array, "*B"]]:
-    """Solutions at any z (conjugate symmetry below the axis), their relative residual and status."""
+    """Solutions at any z (conjugate symmetry below the axis), residual and status; in units of `unit`."""
     z = jnp.asarray(z, dtype=complex)
     below = jnp.imag(z) < 0.0
     flat = jnp.where(below, jnp.conj(z), z).reshape(-1)
-    q, delta = _solve(eq, flat)
-    size, status = verify(eq, op.point(eq, q, delta), flat, uncertain)
+    unit = jnp.broadcast_to(jnp.asarray(unit, dtype=float), z.shape)
+    q, delta = _solve(eq, flat, unit.reshape(-1))
+    size, status = verify(eq, op.point(eq, q, delta, unit.reshape(-1)), flat, uncertain)
     shape = z.shape
-    q, delta = q.reshape(shape), delta.reshape(*shape, -1)
+    q, delta = q.reshape(shape), delta.reshape(*shape, delta.shape[-1])
     q = jnp.where(below, jnp.conj(q), q)
     delta = jnp.where(below[..., None], jnp.conj(delta), delta)
-    return op.point(eq, q, delta), size.reshape(shape), status.reshape(shape)
+    return op.point(eq, q, delta, unit), size.reshape(shape), status.reshape(shape)
 
 
 def spectral_points(name: str, z: Any) -> Any:

@@ -31,12 +31,13 @@ def beta(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B"]:
 
 
 def traces(eq: Equivalent, x: op.Point) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B"]]:
-    """H and X."""
+    """H and X; in the unit of x beta is larger and S smaller by it."""
     trace = eq.target**2 * eq.psi_p * op.traces(eq, x)[0]
     if eq.mixing is None:
         return trace, trace
     weight = beta(eq, x)
-    return 1.0 - weight + weight**2 * trace, weight * trace
+    missing = (eq.share * eq.mixing * x.delta * x.g).sum(-1)  # 1 - beta with its digits: small far from the spectrum
+    return missing + x.unit * weight**2 * trace, weight * trace
 
 
 def kernel(

@@ -83,7 +83,7 @@ def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"
 def _two_point(eq: Equivalent, z1: Array, z2: Array, coupling: Array) -> tuple[Array, Array]:
     x, _, status1 = rs.solve(eq, z1)
     y, _, status2 = rs.solve(eq, z2)
-    return kernel(eq, x, y, coupling), jnp.maximum(status1.max(), status2.max())
+    return kernel(eq, x, y, coupling), jnp.maximum(status1.max(initial=rs.OK), status2.max(initial=rs.OK))
 
 
 class TwoPoint(Result):
@@ -124,7 +124,7 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None, *, 
         TwoPoint.
 
     Raises:
-        InputError: a point or the coupling is not finite, or the coupling not three numbers.
+        InputError: a point or the coupling is not finite, not in one list, or the coupling not three numbers.
         SolveError: a point was not verified.
 
     Accuracy:
@@ -144,6 +144,9 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None, *, 
     if not is_traced(between) and not np.all(np.isfinite(between)):
         raise bad("coupling", coupling, "three finite numbers (k0, kWW, kWSW)")
     points = [jnp.atleast_1d(rs.spectral_points(name, z)) for name, z in (("z1", z1), ("z2", z2))]
+    for name, z in zip(("z1", "z2"), points, strict=True):
+        if z.ndim > 1:
+            raise bad(name, f"shape {z.shape}", "one list of points", "ravel it: the result has a row for each")
     values, status = _two_point(eq, *points, between)
     if throw and not is_traced(status) and int(status) != rs.OK:
         raise SolveError(f"two_point: {rs.STATUS[int(status)]}")
