@@ -33,6 +33,15 @@ FLOW = "rfscore/finite/flow.py"
 MODES = "rfscore/finite/modes.py"
 DRAW = "rfscore/finite/draws.py"
 TWIN = "rfscore/finite/equivalent.py"
+DESCENT = "rfscore/theory/descent.py"
+STEPS = "rfscore/theory/step_contours.py"
+EVERY = "rfscore/theory/every_step.py"
+NOISE = "rfscore/theory/step_noise.py"
+PARTS = "rfscore/theory/decomposition.py"
+REPLICAS = "rfscore/theory/replicas.py"
+LIMITS = "rfscore/theory/limits.py"
+STOPPING = "rfscore/theory/stopping.py"
+CHECKED = "rfscore/theory/checked.py"
 
 MUTANTS = [
     # coefficients
@@ -52,7 +61,7 @@ MUTANTS = [
     Mutant(EQUIVALENT, "[(common + own / m, 1.0, 1.0)]", "[(common, 1.0, 1.0)]"),
     Mutant(EQUIVALENT, "parts.append((own, (m - 1.0) / m, 1.0 / m))", "parts.append((own, 1.0, 1.0 / m))"),
     # one-point equations
-    Mutant(ONE_POINT, "g = 1.0 / (1.0 + delta)", "g = 1.0 / (1.0 - delta)"),
+    Mutant(ONE_POINT, "g = 1.0 / (unit[..., None] + delta)", "g = 1.0 / (unit[..., None] - delta)"),
     Mutant(ONE_POINT, "1.0 / (1.0 + eq.psi_p * q[..., None] * m))", "1.0 / (1.0 + q[..., None] * m))"),
     Mutant(ONE_POINT, "first = 1.0 / x.q - (x.k[..., 0] - z)", "first = 1.0 / x.q - (x.k[..., 0] + z)"),
     Mutant(ONE_POINT, "- (of_m[0] + of_m[1])", "- of_m[1]"),
@@ -86,8 +95,8 @@ MUTANTS = [
     Mutant(CURVES, "train = train - ridge * weight_decay", "train = train + ridge * weight_decay"),
     Mutant(CALCULUS, "c = jnp.clip(2.0 * delta * jnp.where(inside, tau, 1.0)", "c = jnp.clip(delta * jnp.where(inside, tau, 1.0)"),
     Mutant(CALCULUS, "return gain @ two[0] + gain.conj() @ jnp.swapaxes(two[1], -1, -2)", "return gain @ two[0] + gain @ jnp.swapaxes(two[1], -1, -2)"),
-    Mutant(CALCULUS, "jnp.where(k.last, values[1], values[0])", "values[0]"),
-    Mutant(TARGETS, "return 1.0 - weight + weight**2 * trace, weight * trace", "return 1.0 - weight + weight * trace, weight * trace"),
+    Mutant(CALCULUS, "jnp.where(k.last, values[1], k.early * values[0])", "k.early * values[0]"),
+    Mutant(TARGETS, "return missing + x.unit * weight**2 * trace, weight * trace", "return missing + x.unit * weight * trace, weight * trace"),
     Mutant(CURVES, "return 1.0 - problem.delta * (eq.weights / noised).sum()", "return 1.0 - (eq.weights / noised).sum()"),
     Mutant(BULKS, "2.0 * per_bulk(left * calculus.partly(left, two))", "per_bulk(left * calculus.partly(left, two))"),
     # spectrum and edges
@@ -101,6 +110,40 @@ MUTANTS = [
     Mutant(SPECTRUM, "smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)", "smooth = x.q * (x.k[..., 0] - z)"),
     Mutant(TIMES, "turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]", "turned = [[1.0 - matrix[1 + j][1 + i] for j in parts] for i in parts]"),
     Mutant(TIMES, "law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2", "law = floor + v2 * (1.0 - eq.ratio[0]) ** 2"),
+    # descent and its steps
+    Mutant(DESCENT, "limit = (1.0 + momentum) * problem.psi_p", "limit = problem.psi_p"),
+    Mutant(DESCENT, "1.0 - on(jnp.asarray(k.both), pull) - ridge * twice", "1.0 - on(jnp.asarray(k.both), pull) + ridge * twice"),
+    Mutant(DESCENT, "return train, 1.0 + twice(eq.population) - overlap", "return train, 1.0 + twice(eq.common) - overlap"),
+    Mutant(STEPS, "now, before = (1.0 + run.beta - run.x * z) * now - run.beta * before, now", "now, before = (1.0 - run.x * z) * now - run.beta * before, now"),
+    Mutant(STEPS, "slope = (run.beta / r - r) / run.x", "slope = -r / run.x"),
+    Mutant(STEPS, "signs = (1.0, -1.0) if", "signs = (1.0,) if"),
+    Mutant(STEPS, "return -(self.weight * (self.z - ridge) ** degree)", "return -(self.weight * self.z**degree)"),
+    Mutant(EVERY, "start + (start + parity) % 2", "start + (start + parity + 1) % 2 + 1"),
+    Mutant(EVERY, "for parity in (0, 1):", "for parity in (0,):"),
+    Mutant(EVERY, "return fft.irfft(fft.rfft(x, length) * fft.rfft(y, length), length)[:size]", "return fft.irfft(fft.rfft(x, size) * fft.rfft(y, size), size)[:size]"),
+    Mutant(NOISE, "by_own = np.stack([ub - bb, bb, tb])", "by_own = np.stack([ub, bb, tb])"),
+    Mutant(NOISE, "fresh, rest = float(noise.fresh), 1.0 - noise.batch", "fresh, rest = float(noise.fresh), 1.0"),
+    Mutant(NOISE, "np.concatenate([np.zeros((3, 2, 1)), g[..., :-1]], axis=-1)", "g"),
+    Mutant(NOISE, "return float(0.5 * (a + d) + np.sqrt(0.25 * (a - d) ** 2 + b * c))", "return float(0.5 * (a + d) + 0.5 * abs(a - d))"),
+    # parts of the score error
+    Mutant(PARTS, "both = eq.mixing[0] * first * second", "both = first * second"),
+    Mutant(PARTS, "(1.0 / spread - gamma) ** 2", "(1.0 / spread + gamma) ** 2"),
+    Mutant(PARTS, "return self.variance - self.from_weights - self.from_data - self.from_noise", "return self.variance - self.from_weights - self.from_data"),
+    Mutant(REPLICAS, "common = np.array([shared.data and shared.features, 0.0, shared.data])", "common = np.array([shared.data, 0.0, shared.data])"),
+    Mutant(REPLICAS, "own = np.array([all(shared), shared.noise, 0.0])", "own = np.array([shared.noise, shared.noise, 0.0])"),
+    Mutant(REPLICAS, "np.array([shared.features, 1.0, 1.0])", "np.array([1.0, 1.0, 1.0])"),
+    # laws
+    Mutant(LIMITS, "linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)", "linear = co.s2 + co.v2 * problem.psi_p / problem.psi_n"),
+    Mutant(LIMITS, "jnp.where(over > 0, problem.psi_n / problem.psi_p,", "jnp.where(over > 0, 1.0 / problem.psi_p,"),
+    Mutant(LIMITS, "signal = jnp.exp(-2.0 * problem.t) * nodes * rho", "signal = nodes * rho"),
+    # best stopping, and the bounds of losses
+    Mutant(STOPPING, "slope = 4.0 * jnp.real((share * weights * once * (bent - cross)).sum(-1))", "slope = 4.0 * jnp.real((share * weights * once * (bent - 2.0 * cross)).sum(-1))"),
+    Mutant(STOPPING, "level = 0.5 * (test_inf - train_inf)", "level = 0.5 * test_inf"),
+    Mutant(STOPPING, "time = problem.psi_p / (2.0 * problem.delta)", "time = problem.psi_p / problem.delta"),
+    Mutant(CHECKED, "if not holds.all():", "if not holds.any():"),
+    Mutant(CHECKED, "_require(step <= np.ravel(slack)[order][1:]", "_require(step <= 1.0"),
+    Mutant(CALCULUS, "return jnp.where(k.last, values[1], k.early * values[0])", "return jnp.where(k.last, values[1], jnp.where(k.early > 0, values[0], 0.0))"),
+    Mutant(CALCULUS, "jnp.where(over, ridge / height, 1.0)", "jnp.where(over, 0.0 * ridge, 1.0)"),
     # finite size
     Mutant(FEATURES, "np.fill_diagonal(u, diagonal)", "pass"),
     Mutant(FEATURES, "u = blas.dsyrk(1.0 / n, coefficients[k].T", "u = blas.dsyrk(1.0 / n, abs(coefficients[k]).T"),

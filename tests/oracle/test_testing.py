@@ -87,6 +87,7 @@ def test_correct_formulas_pass_every_assertion() -> None:
     testing.assert_matches_oracle(q, PROBLEM, "resolvent", points=POINTS)
 
 
+_INVERSE = float(np.mean(1.0 / (np.exp(-0.2) * np.array([0.5, 1.5]) + PROBLEM.delta)))  # Tr Sigma_t^{-1}/d
 PLANTED = {
     "mass": lambda: testing.assert_mass_and_moment(
         lambda lam: 1.01 * np.array([float(oracle.density(PROBLEM, x, dps=8)) for x in lam]),
@@ -103,6 +104,10 @@ PLANTED = {
     "does not rise": lambda: testing.assert_train_decreases(curve("test"), TAU),
     "L_train >= 0": lambda: testing.assert_train_decreases(lambda tau: np.where(tau > 1, -0.1, 0.9), TAU),
     "denoising": lambda: testing.assert_denoising_identity(curve("test"), curve("test"), PROBLEM, TAU),
+    "score error >= 0": lambda: testing.assert_denoising_identity(
+        lambda tau: np.full(tau.shape, -9.0), lambda tau: np.full(tau.shape, -10.0 / PROBLEM.delta + _INVERSE),
+        PROBLEM, TAU,
+    ),
     "resolvent: FAILS": lambda: testing.assert_matches_oracle(lambda z: -q(z), PROBLEM, "resolvent", points=POINTS),
 }  # fmt: skip
 

@@ -44,12 +44,18 @@ def test_training_loss_decreases_and_stays_between_zero_and_one(problem: rf.Scor
 @examples(25)
 @given(problems())
 def test_score_error_is_positive_and_tied_to_the_test_loss(problem: rf.ScoreProblem) -> None:
+    """The identity is held against bias^2 + variance: `score_error` itself is computed by it."""
     tau = decades(problem)
-    cur = curves(problem, tau)
-    testing.assert_denoising_identity(lambda _: cur.test, lambda _: cur.score_error, problem, tau, rtol=1e-10)
-    assert np.all(cur.score_error > -1e-10 * np.maximum(1.0, cur.test) / problem.delta)
-    # no score beats the true one: L_test >= 1 - Delta_t Tr Sigma_t^{-1}/d
-    assert np.all(cur.test >= cur.test - problem.delta * cur.score_error - 1e-12)
+    cur, parts = curves(problem, tau), rf.decomposition(problem, tau)
+    testing.assert_denoising_identity(
+        lambda _: cur.test, lambda _: parts.bias2 + parts.variance, problem, tau, rtol=1e-10
+    )
+    nodes, weights = problem.population()
+    floor = 1.0 - problem.delta * float((weights / (np.exp(-2 * problem.t) * nodes + problem.delta)).sum())
+    assert np.all(cur.test >= floor - 1e-10 * np.maximum(1.0, cur.test))  # no score beats the true one
+    assert np.allclose(
+        cur.score_error, parts.bias2 + parts.variance, rtol=1e-8, atol=1e-10 * cur.test.max() / problem.delta
+    )
 
 
 @examples(25)
@@ -257,9 +263,7 @@ class TestBulks:
 def test_data_scale_and_linear_parts_obey_the_scaling_of_the_model(problem: rf.ScoreProblem, factor: float) -> None:
     """sigma -> factor sigma multiplies U by factor^2 and time by factor^-2: no loss changes."""
     base = problem.activation
-    if base.centre:
-        return
-    loud = rf.Activation("loud", lambda x: factor * base(x), base.kinks)
+    loud = rf.Activation("loud", lambda x: factor * base(x), base.kinks, base.centre)
     scaled = rf.ScoreProblem(problem.psi_n, problem.psi_p, problem.t, problem.covariance, loud)
     tau = decades(problem)
     one, two = curves(problem, tau), curves(scaled, tau / factor**2)
