@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.__main__ import suite
 from tests.mutation.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,3 +16,4 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_what_is_replaced_stands_exactly_once(mutant):
     assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
     assert mutant.new != mutant.old
+    assert all((ROOT / file).is_file() for file in suite(mutant))
