@@ -76,7 +76,7 @@ def test_results_have_the_shape_of_their_argument(name: str, shape: tuple[int, .
 
 
 def test_two_point_kernel_takes_lists_empty_ones_too_and_refuses_tables() -> None:
-    assert rf.two_point(FROZEN, [], [-1.0]).shape == (0, 1)
+    assert rf.two_point(FROZEN, [], [-1.0]).values.shape == (0, 1)
     with pytest.raises(rf.InputError, match=r"z2 = 'shape \(1, 2\)': expected one list of points"):
         rf.two_point(FROZEN, [-1.0], [[-1.0, -2.0]])
 
