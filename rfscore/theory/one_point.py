@@ -171,7 +171,7 @@ def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
     if len(a) == 1:
         return a[0][0]
     minors = [_determinant([row[:j] + row[j + 1 :] for row in a[1:]]) for j in range(len(a))]
-    return sum((-1.0) ** j * a[0][j] * minor for j, minor in enumerate(minors))
+    return sum(((-1.0) ** j * a[0][j] * minor for j, minor in enumerate(minors)), jnp.zeros(()))
 
 
 def far_point(eq: Equivalent, z: Complex[Array, "*B"], unit: Float[Array, "*B"] | float = 1.0) -> Point:

@@ -62,15 +62,17 @@ def test_numbers_computed_before_this_code_existed(
 def test_many_draws_become_the_exact_average_like_one_over_m() -> None:
     exact = rf.ScoreProblem(2.0, 8.0, 0.1)
     base, gap = curves(exact, TIMES), {}
-    for m in (1e4, 1e5, 1e10):
+    for m in (1e4, 1e5, 1e9):
         cur = curves(rf.ScoreProblem(2.0, 8.0, 0.1, noise_draws=m), TIMES)
         gap[m] = max(np.max(abs(getattr(cur, name) - getattr(base, name))) for name in ("train", "test"))
-    assert gap[1e10] < 1e-8
+    assert gap[1e9] < 1e-5 * gap[1e4] * 1.1  # and no digit more is lost to large m
     assert gap[1e4] / gap[1e5] == pytest.approx(10.0, rel=1e-3)
-    spec, many = rf.spectrum(exact), rf.spectrum(rf.ScoreProblem(2.0, 8.0, 0.1, noise_draws=10**10))
-    # The atom at s2 has become a narrow bulk of p - n - d eigenvalues; the bulks above it are the same.
-    assert np.allclose(many.edges[1:], spec.edges, rtol=1e-8)
-    assert np.allclose(many.edges[0], spec.floor, rtol=1e-4) and many.masses[0] == pytest.approx(spec.atoms[0][1])
+    # The atom at s2 has become a narrow bulk of p - n - d eigenvalues, its width like 1/sqrt(m); the others stay.
+    spec = rf.spectrum(exact)
+    some, many = (rf.spectrum(rf.ScoreProblem(2.0, 8.0, 0.1, noise_draws=m)) for m in (1e6, 1e8))
+    assert np.allclose(many.edges[1:], spec.edges, rtol=1e-6)
+    assert many.masses[0] == pytest.approx(spec.atoms[0][1])
+    assert np.allclose((some.edges[0] - spec.floor) / (many.edges[0] - spec.floor), 10.0, rtol=0.01)
 
 
 @frozen
@@ -359,7 +361,7 @@ def test_number_of_draws_is_a_whole_number_or_inf(draws: object) -> None:
 
 @pytest.mark.parametrize("ridge", [-1.0, np.nan, np.inf, 1e-13, 1e7, "small"])
 def test_ridge_is_zero_or_inside_its_range(ridge: object) -> None:
-    with pytest.raises(rf.InputError, match=r"ridge = .*expected a number in \[1e-12, 1e\+06\]"):
+    with pytest.raises(rf.InputError, match=r"ridge = .*expected 0, or a number in \[1e-12, 1e\+06\]"):
         rf.ScoreProblem(2.0, 8.0, 0.1, ridge=ridge)
 
 
