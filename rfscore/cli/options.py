@@ -54,7 +54,10 @@ Dimension = Annotated[int, typer.Option("--d", help="Data dimension; n = psi_n d
 Kind = Annotated[Features, typer.Option("--features", help="Non-linear features, or their Gaussian equivalent.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Full = Annotated[
-    bool, typer.Option("--full", help="The paper's sizes: d = 100, psi_p = 64, psi_n = 4 ... 32; half an hour or more.")
+    bool,
+    typer.Option(
+        "--full", help="The paper's sizes: d = 100, psi_p = 64, psi_n = 4 ... 32; half an hour on two free cores."
+    ),
 ]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Very small sizes, to try the installation.")]
 Data = Annotated[

@@ -47,7 +47,7 @@ def test_a_comparison_is_printed_whole_in_any_encoding_and_with_any_backend(runs
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode(environment.get("PYTHONIOENCODING", "ascii"))
     name = NAME if "cp1252" in environment.values() else NAME[:-1] + "e"
-    assert name in text and "tau_mem" in text and "..." not in text
+    assert name in text and "tau_half" in text and "..." not in text
     assert len({len(line) for line in text.splitlines() if line[:1] in "|+│"}) == 1  # the columns are straight
     assert (runs / "out/figures/comparison.png").exists()
 
