@@ -11,7 +11,7 @@ from derivations.D06_two_point import kernel
 from derivations.numeric import System, reference
 from derivations.record import Derivation
 
-CONTOUR, CURVES = "rfscore/theory/contour.py", "rfscore/theory/losses.py"
+CONTOUR, CURVES = "rfscore/theory/contours.py", "rfscore/theory/losses.py"
 
 
 def derive() -> Derivation:

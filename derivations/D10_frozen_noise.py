@@ -11,7 +11,7 @@ from derivations.symbols import alpha2, b2, mean, psi_n, s2, v2
 from rfscore.oracle import frozen
 
 EQUIVALENT, POINT, TARGETS = (f"rfscore/theory/{x}.py" for x in ("equivalent", "one_point", "targets"))
-CALCULUS, CURVE = "rfscore/theory/calculus.py", "rfscore/theory/real_curve.py"
+CALCULUS, CURVE = "rfscore/theory/assemble.py", "rfscore/theory/real_curve.py"
 m = sympy.Symbol("m", positive=True)
 
 

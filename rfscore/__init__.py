@@ -26,7 +26,6 @@ from rfscore.theory.bulks import bulk_curves as bulk_curves
 from rfscore.theory.curve_times import curve_times as curve_times
 from rfscore.theory.decomposition import Decomposition as Decomposition
 from rfscore.theory.decomposition import decomposition as decomposition
-from rfscore.theory.descent import descent_curves as descent_curves
 from rfscore.theory.descent import largest_step as largest_step
 from rfscore.theory.limits import LargePsiLaw as LargePsiLaw
 from rfscore.theory.limits import large_psi_law as large_psi_law

@@ -131,12 +131,16 @@ class LossCurves(Result):
         train: L_train(tau), the loss on the n samples with the noise averaged exactly.
         test: L_test(tau), the same on the population (or on held-out data).
         score_error: (1/d) E|s_A(x_t) + Sigma_t^{-1} x_t|^2 for Gaussian data, NaN where the true score is unknown.
+        status: 0 where verified, else why not; all 0 unless one asked not to raise.
+        message: what the worst status means, and the remedy.
     """
 
     tau: Any = quantity("tau")
     train: Any = quantity("tau")
     test: Any = quantity("tau")
     score_error: Any = quantity("tau")
+    status: Any = 0
+    message: str = ""
 
     @property
     def gap(self) -> Any:

@@ -25,7 +25,7 @@ CHECKED = [
     "rfscore.finite.instance",
     "rfscore.finite.modes",
     "rfscore.finite.pairs",
-    "rfscore.theory.contour",
+    "rfscore.theory.contours",
     "rfscore.theory.gaps",
     "rfscore.theory.real_curve",
     "rfscore.networks.mixture",

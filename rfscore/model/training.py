@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rfscore._numbers import number, reals
-from rfscore.errors import bad
+from rfscore.errors import InputError, bad
 
 Array = np.ndarray
 Pair = tuple[Float[Array, "r m"], Float[Array, "r m"]]
@@ -42,9 +42,18 @@ class Training(eqx.Module):
         """Whether each mode of U is trained by itself, so that residuals and gains say everything."""
         return False
 
+    def check_modes_alone(self) -> None:
+        """Refuse a protocol whose modes are not trained each by itself."""
+        if not self.modes_alone:
+            raise self._mixed()
+
     def filter(self, lam: Float[Array, " r"], times: Float[Array, " m"], rate: float) -> Pair:
-        """Gains (1 - e)/lambda and residuals e of modes lam >= 0."""
-        raise bad("training", self, "Flow, or Descent without fresh_noise or batch", "other runs are iterated")
+        """Gains (1 - e)/lambda and residuals e of modes lam >= 0, if `modes_alone`."""
+        raise self._mixed()
+
+    def _mixed(self) -> InputError:
+        return bad("training", self, "Flow, or Descent without fresh_noise or batch",
+                   "others mix the modes; loss_curves of the problem or of an instance takes them")  # fmt: skip
 
 
 class Flow(Training):

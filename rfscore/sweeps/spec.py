@@ -218,9 +218,9 @@ def content(point: Point) -> Point:
 
 
 def _times(values: Any) -> tuple[float, ...]:
-    from rfscore.theory.calculus import training_times
+    from rfscore.model.training import Flow
 
-    times = np.atleast_1d(training_times([float(v) for v in values]))
+    times = np.atleast_1d(Flow().times([float(v) for v in values]))
     if times.size == 0 or np.any(np.diff(times) <= 0):
         raise bad("tau", list(values), "ascending training times, at least one")
     return tuple(times.tolist())

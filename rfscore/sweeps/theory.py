@@ -14,11 +14,11 @@ from jaxtyping import Array, Float
 import rfscore as rf
 from rfscore.model.problem import ScoreProblem
 from rfscore.sweeps.outcome import Outcome, failed, found
-from rfscore.theory import calculus, contour
+from rfscore.theory import assemble, contours
 from rfscore.theory import resolvent as rs
 from rfscore.theory import stopping as st
 from rfscore.theory.equivalent import equivalent
-from rfscore.theory.losses import _curves, noise_floor
+from rfscore.theory.losses import flow_losses
 from rfscore.theory.timescales import NO_EDGE
 
 #: Problems solved side by side in one compiled call; fewer are filled up, so that one program serves every batch.
@@ -34,16 +34,16 @@ def _batch(
 ) -> tuple[Any, ...]:
     """Losses at tau and at infinity, best stopping and status of every problem; all have a ridge, or none has."""
     times = np.append(tau, np.inf)
-    group = calculus.grouped(times, _RTOL)
+    group = assemble.grouped(times, _RTOL)
 
     def one(problem: ScoreProblem, slow: Array) -> tuple[Any, ...]:
         eq = equivalent(problem)
-        count = contour.node_count(_RTOL, group.span)
-        train, test, status = _curves(
+        count = contours.node_count(_RTOL, group.span)
+        train, test, status = flow_losses(
             eq, problem.delta, problem.ridge if ridged else None, times[group.member], count, group.span
         )
         train, test = (value[group.row, group.column] for value in (train, test))
-        error = (test - noise_floor(problem, eq)) / problem.delta
+        error = (test - assemble.noise_floor(problem, eq)) / problem.delta
         best = st.best_stopping(problem, slow, train[-1], test[-1], windows, rays, ridged)
         return train, test, error, best, status.max()
 
@@ -155,7 +155,7 @@ def _solve(part: list[_Member], tau: tuple[float, ...], windows: int, ridged: bo
 def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
     train, test, error, best, status = result
     if status != rs.OK:
-        return failed(rf.SolveError(f"losses: {calculus.STATUS[int(status)]}"))
+        return failed(rf.SolveError(f"losses: {assemble.STATUS[int(status)]}"))
     if best.remark & st.UNVERIFIED:
         return failed(rf.SolveError(f"best stopping: {st.REMARKS[st.UNVERIFIED]}"))
     values = {

@@ -17,16 +17,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
 from rfscore.model.problem import ScoreProblem
+from rfscore.model.training import Descent, Flow, Training
 from rfscore.results import Result, quantity
-from rfscore.theory import calculus, checked, contour, replicas, targets
+from rfscore.theory import assemble, checked, contours, descent, replicas, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
-from rfscore.theory.losses import noise_floor, weight_decay
 
 
 class Decomposition(Result):
@@ -76,79 +77,103 @@ def empirical_coupling(eq: Equivalent, x: op.Point, y: op.Point) -> tuple[Array,
     return kept + both * eq.own, both[..., 0]
 
 
-@partial(jax.jit, static_argnames=("count", "span"))
+@jax.jit
 def _parts(
-    eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float
-) -> tuple[dict[str, Array], Array]:
-    k = calculus.contours(eq, delta, tau, count, span)
-    x, _, status = rs.solve(eq, k.z, unit=k.unit)
-    _, cross = targets.traces(eq, x)
-    total = replicas.product(eq, k, x, replicas.ALL)
-    nothing = replicas.product(eq, k, x, replicas.Shared())
-    alone = {name: replicas.product(eq, k, x, replicas.Shared(**{name: True})) for name in ("features", "data")}
-    alone["noise"] = nothing if eq.mixing is None else replicas.product(eq, k, x, replicas.Shared(noise=True))
+    eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], contour: assemble.Contour, x: op.Point
+) -> tuple[Array, ...]:
+    """The parts in the order of `_NAMES`, and the test loss."""
+    cross = targets.traces(eq, x)[1]
+    total, nothing, weights, data = (
+        replicas.product(eq, contour, x, shared)
+        for shared in (replicas.ALL, replicas.Shared(), replicas.Shared(features=True), replicas.Shared(data=True))
+    )
+    noise = nothing if eq.mixing is None else replicas.product(eq, contour, x, replicas.Shared(noise=True))
     couplings = [(y, *empirical_coupling(eq, x, y)) for y in (x, x.conj())]
     training = jnp.stack([targets.kernel(eq, x, y, triple, source=source) for y, triple, source in couplings])
-    empirical = calculus.at_all_times(k, calculus.double(k, training))
-    overlap = 2.0 * calculus.at_all_times(k, calculus.single(k, cross))
-    found = {name: (value - nothing) / delta for name, value in (("variance", total), *alone.items())}
-    bias2 = _squared_bias(eq, k, x, delta, t)
-    penalty = weight_decay(eq, k, x)
-    found |= {"bias2": bias2, "empirical": 1.0 + empirical - overlap, "penalty": penalty, "test": 1.0 + total - overlap}
-    return found, calculus.statuses(eq, k, status)
+    overlap = 2.0 * assemble.once(contour, jnp.asarray(contour.gain), cross)
+    variances = ((value - nothing) / delta for value in (total, weights, data, noise))
+    penalty = assemble.twice(contour, targets.pairs(eq, x, targets.IDENTITY))
+    empirical = 1.0 + assemble.twice(contour, training) - overlap
+    return _squared_bias(eq, contour, x, delta, t), *variances, empirical, penalty, 1.0 + total - overlap
+
+
+_NAMES = ("bias2", "variance", "from_weights", "from_data", "from_noise", "empirical", "penalty")
 
 
 def _squared_bias(
-    eq: Equivalent, k: calculus.Contours, x: op.Point, delta: Float[Array, ""], t: Float[Array, ""]
-) -> Float[Array, "W M"]:
+    eq: Equivalent, contour: assemble.Contour, x: op.Point, delta: Float[Array, ""], t: Float[Array, ""]
+) -> Float[Array, "V M"]:
     """The mean score is -gamma(lam) x in the directions of variance lam: gamma against 1/(e^{-2t} lam + Delta_t)."""
     trace = (eq.target**2 / delta * eq.psi_p) * (targets.beta(eq, x) * x.q)[..., None] * x.inverse
-    gamma = jax.vmap(lambda one: calculus.at_all_times(k, calculus.single(k, one)), -1, -1)(trace)
+    gain = jnp.asarray(contour.gain)
+    gamma = jax.vmap(lambda one: assemble.once(contour, gain, one), -1, -1)(trace)
     spread = jnp.exp(-2.0 * t) * eq.nodes + delta
     return (eq.weights * spread * (1.0 / spread - gamma) ** 2).sum(-1)
 
 
+@partial(jax.jit, static_argnames=("count", "span"))
+def _flow_parts(
+    eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float
+) -> tuple[tuple[Array, ...], Array]:
+    contour = assemble.flow(eq, delta, tau, count, span)
+    x, _, status = rs.solve(eq, contour.z, unit=contour.unit)
+    return _parts(eq, delta, t, contour, x), assemble.statuses(eq, contour, status)
+
+
 @float64
-def decomposition(problem: ScoreProblem, tau: Any, *, rtol: float = 1e-11) -> Decomposition:
+def decomposition(
+    problem: ScoreProblem, times: Any, *, training: Training = Flow(), rtol: float = 1e-11  # noqa: B008 (frozen)
+) -> Decomposition:  # fmt: skip
     r"""Bias, variance and their sources, empirical test loss and weight norm (derivations (D11.1)-(D11.8)).
 
     Args:
         problem: the problem.
-        tau: training times >= 0 of any shape; 0 and inf are exact.
-        rtol: wanted accuracy relative to max(1, loss), in [1e-13, 1e-2].
+        times: training times >= 0 of any shape, 0 and inf exact, or whole numbers of steps.
+        training: Flow, or Descent without gradient noise.
+        rtol: wanted accuracy of the flow relative to max(1, loss), in [1e-13, 1e-2].
 
     Returns:
-        Decomposition with arrays of the shape of tau.
+        Decomposition with arrays of the shape of times.
 
     Raises:
-        InputError: tau negative or NaN, rtol out of range.
+        InputError: as for `loss_curves`; gradient noise, for which bias and variance are not derived.
         SolveError: a resolvent was not verified, or tau = inf where the variance diverges (NaN under jit, vmap, grad).
 
     Accuracy:
-        rtol * max(1, loss), divided by Delta_t for biases and variances.
+        rtol * max(1, loss), 1e-9 for descent, divided by Delta_t for biases and variances.
 
     Example:
         >>> import rfscore as rf
         >>> parts = rf.decomposition(rf.ScoreProblem(2.0, 6.0, 0.1, noise_draws=2), [10.0, 1e3])
-        >>> print(parts.bias2.round(4), parts.variance.round(4))
-        [0.1136 0.3777] [0.5743 4.4846]
+        >>> print(parts.bias2.round(4), parts.variance.round(4), parts.interaction.round(4))
+        [0.1136 0.3777] [0.5743 4.4846] [0.1521 2.2733]
     """
-    times = calculus.training_times(tau)
-    eq = equivalent(problem)
-    group = calculus.grouped(times, rtol)
-    rows, count = times.reshape(-1)[group.member], contour.node_count(rtol, group.span)
-    t = problem.t if is_traced(problem.t) else jnp.asarray(problem.t, dtype=float)
-    found, status = _parts(eq, problem.delta, t, rows, count, group.span)
-    calculus.verify(status, "decomposition")
-    found = {
-        name: calculus.by_time(group, times.shape, calculus.unverified_as_nan(status, value))
-        for name, value in found.items()
-    }
-    test, floor = found["test"], noise_floor(problem, eq)
+    training.check_modes_alone()
+    eq, t = equivalent(problem), problem.t if is_traced(problem.t) else jnp.asarray(problem.t, dtype=float)
+    if isinstance(training, Descent):
+        tau, found, rtol = *_after_steps(problem, t, times, training), descent.ACCURACY
+    else:
+        tau = jnp.asarray(times) if is_traced(times) else training.times(times)  # type: ignore[assignment]
+        group = assemble.grouped(tau, rtol)
+        rows, count = tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
+        values, status = _flow_parts(eq, problem.delta, t, rows, count, group.span)
+        assemble.verify(status, "decomposition")
+        if is_traced(status):
+            values = tuple(assemble.unverified_as_nan(status, value) for value in values)
+        found = [assemble.by_time(group, np.shape(tau), value) for value in values]
+    *parts, test = found
+    floor = assemble.noise_floor(problem, eq)
     allowed = rtol * abs(test).max(initial=1.0) / problem.delta
-    score_error = (test - floor) / problem.delta
-    checked.parts("decomposition", times, found["bias2"], found["variance"], score_error, allowed)
-    return Decomposition(
-        tau=times, bias2=found["bias2"], variance=found["variance"], from_weights=found["features"],
-        from_data=found["data"], from_noise=found["noise"], empirical=found["empirical"], penalty=found["penalty"],
-    )  # fmt: skip
+    checked.parts("decomposition", tau, parts[0], parts[1], (test - floor) / problem.delta, allowed)
+    return Decomposition(tau=tau, **dict(zip(_NAMES, parts, strict=True)))
+
+
+def _after_steps(
+    problem: ScoreProblem, t: Float[Array, ""], steps: Any, training: Descent
+) -> tuple[Float[np.ndarray, " *T"], list[Float[np.ndarray, " *T"]]]:
+    """Training times, and the parts after so many steps."""
+    counts, delta = training.times(steps), jnp.asarray(float(problem.delta))
+    if not counts.size:
+        return training.tau(counts), [counts] * (len(_NAMES) + 1)
+    values = descent.applied(problem, counts.ravel(), training, lambda eq, k, x: _parts(eq, delta, t, k, x))
+    return training.tau(counts), [value.reshape(counts.shape) for value in values]

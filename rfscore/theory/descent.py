@@ -8,7 +8,7 @@ the losses what `step_noise` solves for ((D12.1)-(D12.6)).
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,25 +20,26 @@ from scipy import optimize
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.problem import ScoreProblem
-from rfscore.results import LossCurves
-from rfscore.theory import calculus, checked, targets
+from rfscore.model.training import Descent
+from rfscore.theory import assemble, targets
 from rfscore.theory import one_point as op
+from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.every_step import at_every_step, at_steps
-from rfscore.theory.losses import noise_floor
 from rfscore.theory.spectrum import Spectrum, spectrum
-from rfscore.theory.step_contours import Descent, StepContours, on
+from rfscore.theory.step_contours import Run, StepContours
 from rfscore.theory.step_noise import GradientNoise, Kernels, fluctuating, growth, kernels
 
+#: Relative to max(1, loss).
+ACCURACY = 1e-9
 #: Every step up to the last is computed where the gradient is noisy.
 MAX_NOISY_STEPS = 2**22
-_ACCURACY = 1e-9
 _INSIDE = 1.0 - 1e-6  # of the limit: closer to it the resolvent at the upper edge is not determined
 
 
 @float64
 def largest_step(
-    problem: ScoreProblem, momentum: float = 0.0, *, fresh_noise: bool = False, batch: float = 1.0
+    problem: ScoreProblem, momentum: float = 0.0, *, fresh_noise: bool = False, batch: float | None = None
 ) -> float:
     """The step size, eta/d^2 in units of training time, from which on the descent diverges.
 
@@ -48,8 +49,8 @@ def largest_step(
     Args:
         problem: the problem, with concrete numbers.
         momentum: beta of heavy ball, in [0, 1); with gradient noise in [0, 0.93].
-        fresh_noise: as in `descent_curves`.
-        batch: as in `descent_curves`.
+        fresh_noise: as of `Descent`.
+        batch: as of `Descent`.
 
     Returns:
         The limit.
@@ -67,20 +68,28 @@ def largest_step(
         >>> print(f"{rf.largest_step(problem):.3f} {rf.largest_step(problem, fresh_noise=True, batch=0.25):.3f}")
         4.940 4.249
     """
-    noise = _noise(problem, momentum, fresh_noise, batch)
+    training = Descent(1.0, momentum, fresh_noise, batch)
+    check_problem(problem, training)
     found = spectrum(problem)
-    limit = (1.0 + momentum) * problem.psi_p / (problem.delta * float(found.edges[-1, 1]))
-    if noise.none:
-        return float(limit)
-    return _noisy_limit(problem, found, momentum, noise, float(limit))
+    limit = _plain_limit(problem, found, training)
+    return limit if training.modes_alone else _noisy_limit(problem, found, training, limit)
 
 
-def _noisy_limit(problem: ScoreProblem, found: Spectrum, momentum: float, noise: GradientNoise, limit: float) -> float:
+def _rate(problem: ScoreProblem) -> float:
+    return 2.0 * float(problem.delta) / float(problem.psi_p)
+
+
+def _plain_limit(problem: ScoreProblem, found: Spectrum, training: Descent) -> float:
+    return float(training.stable(float(found.edges[-1, 1]), _rate(problem)))
+
+
+def _noisy_limit(problem: ScoreProblem, found: Spectrum, training: Descent, limit: float) -> float:
     """Where the growth of the fluctuations reaches 1; it rises with the step."""
     eq = equivalent(problem)
 
     def excess(log_step: float) -> float:
-        return np.log(growth(eq, problem.ridge, _descent(problem, found, np.exp(log_step), momentum), noise))
+        run = run_of(problem, found, training, float(np.exp(log_step)))
+        return np.log(growth(eq, problem.ridge, run, _noise(training)))
 
     high = np.log(limit * _INSIDE)
     if excess(high) < 0.0:
@@ -91,124 +100,89 @@ def _noisy_limit(problem: ScoreProblem, found: Spectrum, momentum: float, noise:
     return float(np.exp(optimize.brentq(excess, low, high, xtol=1e-10)))
 
 
-def _noise(problem: ScoreProblem, momentum: float, fresh_noise: bool, batch: float) -> GradientNoise:
+def _noise(training: Descent) -> GradientNoise:
+    return GradientNoise(training.fresh_noise, 1.0 if training.batch is None else training.batch)
+
+
+def check_problem(problem: ScoreProblem, training: Descent) -> None:
+    """Refuse a problem for which there is no theory of this descent."""
     if is_traced(problem):
         raise InputError("descent needs concrete numbers: its contours depend on the spectrum; "
-                         "use loss_curves under jit, vmap and grad")  # fmt: skip
-    if not 0 <= momentum < 1:
-        raise bad("momentum", momentum, "a number in [0, 1)")
-    if not 0 < batch <= 1:
-        raise bad("batch", batch, "a number in (0, 1]", "it is the part of the n samples that a step sees")
-    noise = GradientNoise(bool(fresh_noise), float(batch))
-    if not noise.none and np.isfinite(problem.noise_draws):
-        raise bad("fresh_noise, batch", f"{fresh_noise}, {batch:g} with noise_draws = {problem.noise_draws:g}",
-                  "noise_draws = inf", "gradient noise is solved around the loss averaged over all noises")  # fmt: skip
-    if not noise.none and momentum > 0.93:
-        raise bad("momentum", momentum, "at most 0.93 with gradient noise")
-    return noise
+                         "use the flow under jit, vmap and grad")  # fmt: skip
+    if training.modes_alone:
+        return
+    if np.isfinite(problem.noise_draws):
+        raise bad("fresh_noise, batch", f"{training.fresh_noise}, {training.batch} with noise_draws = "
+                  f"{problem.noise_draws:g}", "noise_draws = inf",
+                  "gradient noise is solved around the loss averaged over all noises")  # fmt: skip
+    if training.momentum > 0.93:
+        raise bad("momentum", training.momentum, "at most 0.93 with gradient noise")
 
 
-def _descent(problem: ScoreProblem, found: Spectrum, step_size: float, momentum: float) -> Descent:
+def run_of(problem: ScoreProblem, found: Spectrum, training: Descent, step_size: float | None = None) -> Run:
+    """What contours need to know of a descent."""
     # An atom carries no weight of V, but of the gradient noise: the contours surround it too.
     low = min([float(found.edges[0, 0]), *(float(place) for place, _ in found.atoms)])
-    return Descent(2.0 * float(problem.delta) * step_size / float(problem.psi_p), momentum, low,
-                   float(found.edges[-1, 1]))  # fmt: skip
+    x = _rate(problem) * (training.step_size if step_size is None else step_size)
+    return Run(x, training.momentum, low, float(found.edges[-1, 1]))
+
+
+def check_step(problem: ScoreProblem, found: Spectrum, training: Descent) -> None:
+    """Refuse a step at which the descent diverges."""
+    limit = _plain_limit(problem, found, training)
+    stable = training.step_size < limit
+    if stable and not training.modes_alone:
+        inside = run_of(problem, found, training, min(training.step_size, _INSIDE * limit))
+        if growth(equivalent(problem), float(problem.ridge), inside, _noise(training)) >= 1.0:
+            stable, limit = False, _noisy_limit(problem, found, training, limit)
+    if not stable:
+        raise bad("step_size", training.step_size, f"a number in (0, {limit:.6g})", "the descent diverges beyond it")
+
+
+def applied(
+    problem: ScoreProblem, steps: Float[np.ndarray, " K"], training: Descent, evaluate: Callable[..., Sequence[Array]]
+) -> Float[np.ndarray, "F K"]:
+    """What `evaluate(eq, contour, x)` gives, F arrays (V, M), after so many steps without gradient noise."""
+    check_problem(problem, training)
+    found, eq = spectrum(problem), equivalent(problem)
+    check_step(problem, found, training)
+    return at_steps(eq, lambda k, x: evaluate(eq, k, x), steps, run_of(problem, found, training))
 
 
 @jax.jit
-def _mean(eq: Equivalent, ridge: Float[Array, ""], k: StepContours, x: op.Point) -> tuple[Array, Array, Array]:
+def _mean(eq: Equivalent, ridge: Float[Array, ""] | None, k: StepContours, x: op.Point) -> tuple[Array, Array, Array]:
     """(train, test, Q) of the mean of A, Q the noises' part of the training loss."""
-    pull, cross = targets.traces(eq, x)
-    gain = jnp.asarray(k.gain)
-
-    def twice(coupling: Array | tuple[float, float, float]) -> Array:
-        return 2.0 * jnp.real((gain * calculus.partly(gain, targets.pairs(eq, x, coupling))).sum(-1))
-
-    train = 1.0 - on(jnp.asarray(k.both), pull) - ridge * twice(targets.IDENTITY)
-    overlap = 2.0 * on(gain, cross)
-    return train, 1.0 + twice(eq.population) - overlap, 1.0 + twice(eq.own) - overlap
+    of = assemble.terms(eq, x, ridge)
+    own = of._replace(fit=targets.pairs(eq, x, eq.own))
+    return *assemble.losses(k, of), assemble.losses(k, own)[1]
 
 
-@float64
-def descent_curves(
-    problem: ScoreProblem,
-    steps: Any,
-    step_size: float,
-    *,
-    momentum: float = 0.0,
-    fresh_noise: bool = False,
-    batch: float = 1.0,
-) -> LossCurves:
-    r"""Losses after k steps at a finite step size (derivations (D9.1)-(D9.9), with gradient noise (D12.1)-(D12.6)).
-
-    Args:
-        problem: the problem, with concrete numbers.
-        steps: numbers of steps, whole, any shape.
-        step_size: eta/d^2, the training time of one step, in (0, largest_step(problem, momentum, ...)).
-        momentum: beta of heavy ball, in [0, 1).
-        fresh_noise: draw one new noise a sample at every step, instead of the exact average over noises.
-        batch: the part of the n samples that a step sees, in (0, 1], drawn anew without replacement at every step.
-
-    Returns:
-        LossCurves with tau = k step_size/(1 - momentum), the clock on which a small step is the flow. With gradient
-        noise these are the losses of the fluctuating A, averaged over noises (train too).
-
-    Raises:
-        InputError: a step size beyond the stability limit, steps not whole, momentum or batch outside its range; with
-            gradient noise also more than 2^22 steps, momentum above 0.93, or frozen noises.
-        SolveError: a resolvent was not verified, or more momentum than the contours can take.
-
-    Accuracy:
-        About 1e-9 relative to max(1, loss). Gradient noise is exact for d -> infinity with psi_n, psi_p and batch
-        fixed; runs differ from it by O(1/d).
-
-    Example:
-        >>> import rfscore as rf
-        >>> problem = rf.ScoreProblem(2.0, 8.0, 0.1)
-        >>> cur = rf.descent_curves(problem, [1, 10, 1000], 1.0)
-        >>> print(cur.train.round(5))
-        [0.95542 0.80808 0.50689]
-        >>> print(rf.descent_curves(problem, [1, 10, 1000], 1.0, fresh_noise=True).train.round(5))
-        [0.96878 0.83651 0.52445]
-    """
-    noise = _noise(problem, momentum, fresh_noise, batch)
-    counts = np.asarray(steps)
-    if counts.dtype.kind not in "iuf" or not np.all((counts >= 0) & (counts <= 2.0**53) & (counts == np.floor(counts))):
-        raise bad("steps", steps, "whole numbers in [0, 2^53]")
-    found = spectrum(problem)
-    run, eq = _descent(problem, found, step_size, momentum), equivalent(problem)
-    _check_step(problem, found, run, noise, step_size)
-    flat = counts.ravel().astype(float)
-    if not noise.none and flat.max(initial=0) > MAX_NOISY_STEPS:
-        raise bad("steps", flat.max(), f"at most {MAX_NOISY_STEPS} with gradient noise",
-                  "so small a step may be close to the flow: see loss_curves")  # fmt: skip
-    train, test = _losses(eq, float(problem.ridge), run, noise, flat) if flat.size else np.empty((2, 0))
-    train, test = train.reshape(counts.shape), test.reshape(counts.shape)
-    tau, floor = counts * step_size / (1.0 - momentum), noise_floor(problem, eq)
-    checked.losses("descent_curves", tau, train, test, floor, _ACCURACY, flow=False)
-    return LossCurves(tau=tau, train=train, test=test, score_error=(test - floor) / problem.delta)
+def loss_curves(problem: ScoreProblem, steps: Any, training: Descent) -> tuple[Any, ...]:
+    """(tau, floor, train, test, status) after so many steps; see `rfscore.theory.losses.loss_curves`."""
+    check_problem(problem, training)
+    counts = training.times(steps)
+    found, eq = spectrum(problem), equivalent(problem)
+    check_step(problem, found, training)
+    if not training.modes_alone and counts.max(initial=0) > MAX_NOISY_STEPS:
+        raise bad("steps", counts.max(), f"at most {MAX_NOISY_STEPS} with gradient noise",
+                  "so small a step may be close to the flow")  # fmt: skip
+    flat = counts.ravel()
+    pair = _losses(problem, eq, run_of(problem, found, training), training, flat) if flat.size else np.empty((2, 0))
+    train, test = (value.reshape(counts.shape) for value in pair)
+    status = np.full(counts.shape, rs.OK)
+    return training.tau(counts), assemble.noise_floor(problem, eq), train, test, status
 
 
 def _losses(
-    eq: Equivalent, ridge: float, run: Descent, noise: GradientNoise, steps: Float[np.ndarray, " K"]
+    problem: ScoreProblem, eq: Equivalent, run: Run, training: Descent, steps: Float[np.ndarray, " K"]
 ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
     """Training and test loss."""
-    decay = jnp.asarray(ridge)
-    mean = partial(_mean, eq, decay)
-    if noise.none:
-        train, test, _ = at_steps(eq, mean, steps, run)
+    ridge, decay = assemble.concrete_ridge(problem), jnp.asarray(float(problem.ridge))
+    if training.modes_alone:
+        train, test, _ = at_steps(eq, lambda k, x: _mean(eq, ridge, k, x), steps, run)
         return train, test
-    values = at_every_step(eq, lambda k, x: [*mean(k, x), *kernels(eq, decay, k, x)], int(steps.max()), run)
-    train, test = fluctuating(run, noise, values[:3], Kernels(*values[3:]))
+    values = at_every_step(
+        eq, lambda k, x: [*_mean(eq, ridge, k, x), *kernels(eq, decay, k, x)], int(steps.max()), run
+    )  # fmt: skip
+    train, test = fluctuating(run, _noise(training), values[:3], Kernels(*values[3:]))
     return train[steps.astype(int)], test[steps.astype(int)]
-
-
-def _check_step(problem: ScoreProblem, found: Spectrum, run: Descent, noise: GradientNoise, step_size: float) -> None:
-    limit = (1.0 + run.beta) * problem.psi_p / (problem.delta * run.top)
-    stable = 0 < step_size < limit
-    if stable and not noise.none:
-        inside = run._replace(x=run.x * min(1.0, _INSIDE * limit / step_size))
-        if growth(equivalent(problem), float(problem.ridge), inside, noise) >= 1.0:
-            stable, limit = False, _noisy_limit(problem, found, run.beta, noise, float(limit))
-    if not stable:
-        raise bad("step_size", step_size, f"a number in (0, {limit:.6g})", "the descent diverges beyond it")

@@ -16,11 +16,11 @@ from jaxtyping import Array, Complex, Float
 from scipy import fft
 from scipy.interpolate import BarycentricInterpolator
 
-from rfscore.theory import calculus
+from rfscore.theory import assemble
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent
-from rfscore.theory.step_contours import Descent, StepContours, few_steps, many_steps
+from rfscore.theory.step_contours import Run, StepContours, few_steps, many_steps
 
 _CHUNK = 64
 _NODES = 24  # of the even, or of the odd, counts of an octave
@@ -34,14 +34,12 @@ def solved(eq: Equivalent, z: Complex[np.ndarray, "V N"]) -> op.Point:
     """Verified solutions at the points of contours, in blocks of one size: compiled once for all contours."""
     flat = np.resize(z.ravel(), -(-z.size // _BLOCK) * _BLOCK)
     blocks = [_solve(eq, jnp.asarray(part)) for part in flat.reshape(-1, _BLOCK)]
-    calculus.verify(max(int(status.max()) for *_, status in blocks), "descent")
+    assemble.verify(max(int(status.max()) for *_, status in blocks), "descent")
     leaves = (jnp.concatenate(parts)[: z.size] for parts in zip(*(x for x, *_ in blocks), strict=True))
     return op.Point(*(leaf.reshape(*z.shape, *leaf.shape[1:]) for leaf in leaves))
 
 
-def at_steps(
-    eq: Equivalent, evaluate: Evaluate, counts: Float[np.ndarray, " K"], run: Descent
-) -> Float[np.ndarray, "F K"]:
+def at_steps(eq: Equivalent, evaluate: Evaluate, counts: Float[np.ndarray, " K"], run: Run) -> Float[np.ndarray, "F K"]:
     """What `evaluate` gives, F arrays (V, M), at every step count."""
     few = counts < run.few
     results = []
@@ -61,7 +59,7 @@ def at_steps(
     return out
 
 
-def at_every_step(eq: Equivalent, evaluate: Evaluate, last: int, run: Descent) -> Float[np.ndarray, "F K"]:
+def at_every_step(eq: Equivalent, evaluate: Evaluate, last: int, run: Run) -> Float[np.ndarray, "F K"]:
     """The same at 0 ... last."""
     start = int(np.ceil(run.few))
     first, later = np.arange(min(start, last + 1)), []

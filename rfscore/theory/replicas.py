@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rfscore.theory import calculus, targets
+from rfscore.theory import assemble, targets
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent
 
@@ -41,11 +41,11 @@ def crossed(eq: Equivalent, shared: Shared) -> Equivalent:
     return eqx.tree_at(lambda e: (e.sampled, e.mixing), eq, (sampled, eq.mixing * float(shared.noise)))
 
 
-def product(eq: Equivalent, k: calculus.Contours, x: op.Point, shared: Shared) -> Float[Array, "W M"]:
+def product(eq: Equivalent, contour: assemble.Contour, x: op.Point, shared: Shared) -> Float[Array, "V M"]:
     """Delta_t (1/d) E_x s.s' of a pair."""
     # The test point is the same: its linear part always couples, its non-linear part through a common W only.
     coupling = eq.population * np.array([shared.features, 1.0, 1.0])
     pair = crossed(eq, shared)
     # beta and S belong to the single models: they are taken from `eq`.
     two = [targets.kernel(eq, x, y, coupling, pair=pair, same_features=shared.features) for y in (x, x.conj())]
-    return calculus.at_all_times(k, calculus.double(k, jnp.stack(two)))
+    return assemble.twice(contour, jnp.stack(two))

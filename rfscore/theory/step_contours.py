@@ -16,14 +16,14 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from rfscore.errors import SolveError
-from rfscore.theory import contour
+from rfscore.theory import contours
 
 _MAX_NODES = 2000
 _GROWTH = np.log(1e3)  # of the polynomials on the ellipse
 _RTOL = 1e-12
 
 
-class Descent(NamedTuple):
+class Run(NamedTuple):
     """x = 2 Delta_t step/psi_p, the momentum, and the ends of the spectrum."""
 
     x: float
@@ -35,6 +35,20 @@ class Descent(NamedTuple):
     def few(self) -> float:
         """Below so many steps the ellipse is used: r^k and (beta/r)^k are not yet apart."""
         return max(40.0, 60.0 / np.log(1.0 / self.beta) if self.beta > 0 else 0.0)
+
+    @property
+    def limit(self) -> float:
+        """Real z from which on descent diverges."""
+        return 2.0 * (1.0 + self.beta) / self.x
+
+    def angle(self, high: float) -> float:
+        """Largest |arg z| of a curve around eigenvalues up to `high` on which descent contracts.
+
+        |r| = 1 is the ellipse around (1 + beta)/x with half-axes (1 +- beta)/x; 0.7 keeps a distance from it.
+        """
+        right = self.x * min(np.sqrt(high * self.limit), 2.0 * high)  # where the curve ends
+        slope = np.sqrt(max(0.0, 2.0 * (1.0 + self.beta) / right - 1.0)) * (1.0 - self.beta) / (1.0 + self.beta)
+        return float(min(1.2, 0.7 * np.arctan(slope)))
 
 
 class StepContours(NamedTuple):
@@ -64,6 +78,10 @@ class StepContours(NamedTuple):
         """Factors that apply (1 - e_k^2)/lam."""
         return -(self.weight / self.z)[:, None] * (self.one - self.residual**2)
 
+    def collected(self, products: Complex[Array, "V M N"], end: Complex[Array, ""]) -> Float[Array, "V M"]:
+        """Both halves; no number of steps ends training."""
+        return 2.0 * jnp.real(products.sum(-1))
+
     def power(self, degree: int, ridge: Float[Array, ""]) -> Complex[Array, "V M N"]:
         """Factors that apply (lam - ridge)^degree h_k(lam)^2."""
         return -(self.weight * (self.z - ridge) ** degree)[:, None] * self.response**2
@@ -74,12 +92,7 @@ class StepContours(NamedTuple):
         return -self.weight[:, None] * self.response
 
 
-def on(factor: Complex[Array, "V M N"], trace: Complex[Array, "V N"]) -> Float[Array, "V M"]:
-    """A function applied to a trace."""
-    return 2.0 * jnp.real((factor * trace[:, None]).sum(-1))
-
-
-def _polynomials(z: np.ndarray, steps: np.ndarray, run: Descent) -> tuple[np.ndarray, np.ndarray]:
+def _polynomials(z: np.ndarray, steps: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """e_k(z) and h_k(z) for each k, by the recursion: exact also at its double roots."""
     found = np.empty((2, steps.size, z.size), complex)
     now, before = np.ones((2, z.size), complex), np.stack([np.ones_like(z), np.zeros_like(z)])
@@ -89,7 +102,7 @@ def _polynomials(z: np.ndarray, steps: np.ndarray, run: Descent) -> tuple[np.nda
     return found[0], found[1]
 
 
-def few_steps(steps: Float[np.ndarray, " M"], run: Descent) -> StepContours:
+def few_steps(steps: Float[np.ndarray, " M"], run: Run) -> StepContours:
     """One ellipse with foci at the ends of the spectrum, on which the polynomials grow by a factor 1000 at most."""
     parameter = np.exp(min(_GROWTH / max(1.0, float(steps.max(initial=1))), 0.3))
     count = int(np.ceil((np.log(1e14) + 2.0 * _GROWTH) / np.log(parameter) / 2.0)) + 16
@@ -103,9 +116,9 @@ def few_steps(steps: Float[np.ndarray, " M"], run: Descent) -> StepContours:
     return StepContours(z[None], weight[None], residual[None], response[None], 1.0)
 
 
-def many_steps(steps: Float[np.ndarray, " V"], run: Descent) -> StepContours:
+def many_steps(steps: Float[np.ndarray, " V"], run: Run) -> StepContours:
     """The flow's parabola in s = log(r) for each k, and in log(-r) where eigenvalues oscillate; M is 1."""
-    nodes, weights = contour.parabola(contour.node_count(_RTOL, 2.0), 2.0)
+    nodes, weights = contours.parabola(contours.node_count(_RTOL, 2.0), 2.0)
     k = steps[:, None]
     s = nodes / (2.0 * k)
     signs = (1.0, -1.0) if run.x * run.top > 1.0 + run.beta else (1.0,)
@@ -124,3 +137,26 @@ def many_steps(steps: Float[np.ndarray, " V"], run: Descent) -> StepContours:
         parts.append((z, weights / (2.0 * k) * slope, residual, response))
     z, weight, residual, response = (np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
     return StepContours(z, weight, residual[:, None], response[:, None], 0.0)
+
+
+def changed(z: Complex[np.ndarray, " N"], steps: Float[np.ndarray, " M"], run: Run) -> Complex[np.ndarray, "M N"]:
+    """1 - e_k(z), from the roots r of z = (1 - r)(r - beta)/(x r), for contours around a part of the spectrum.
+
+    Raises:
+        SolveError: e_k grows along the contour, which leaves the disk in which descent contracts.
+    """
+    k = steps[:, None]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        if run.beta == 0.0:
+            found = -np.expm1(k * np.log1p(-run.x * z))
+        else:
+            trace = 1.0 + run.beta - run.x * z
+            root = np.sqrt(trace * trace - 4.0 * run.beta)
+            first = 0.5 * (trace + np.where(np.real(trace * root.conj()) < 0, -root, root))
+            second = run.beta / first
+            powers = first**k * (first - run.beta) - second**k * (second - run.beta)
+            found = 1.0 - powers / (first - second)
+    if not np.max(abs(found), initial=0.0) < np.exp(_GROWTH):
+        raise SolveError(f"{int(steps.max())} steps of size x = {run.x:.3g}: the top bulk oscillates too fast for a "
+                         "contour around it alone; take a smaller step_size, or fewer steps")  # fmt: skip
+    return found

@@ -21,11 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from rfscore.theory import calculus
+from rfscore.theory import assemble
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.every_step import product, reciprocal, solved
-from rfscore.theory.step_contours import Descent, StepContours, on
+from rfscore.theory.step_contours import Run, StepContours
 from rfscore.theory.two_point import corner
 
 
@@ -34,11 +34,6 @@ class GradientNoise(NamedTuple):
 
     fresh: bool
     batch: float
-
-    @property
-    def none(self) -> bool:
-        """Whether this is full-batch descent in the averaged loss."""
-        return not self.fresh and self.batch == 1.0
 
 
 def traces(eq: Equivalent, x: op.Point, outer: Float[Array, " 3"]) -> Complex[Array, "*B"]:
@@ -70,12 +65,12 @@ def kernels(eq: Equivalent, ridge: Float[Array, ""], k: StepContours, x: op.Poin
 
     def twice(outer: Array) -> Array:
         two = jnp.stack([_pairs(eq, x, y, outer) for y in (x, x.conj())])
-        return 2.0 * jnp.real((kick * calculus.partly(kick, two)).sum(-1))
+        return 2.0 * jnp.real((kick * assemble.partly(kick, two)).sum(-1))
 
     return Kernels(
-        uu=on(k.power(2, ridge), traces(eq, x, identity)),
-        ub=on(k.power(1, ridge), traces(eq, x, eq.own)),
-        tu=on(k.power(1, ridge), traces(eq, x, eq.population)),
+        uu=assemble.once(k, k.power(2, ridge), traces(eq, x, identity)),
+        ub=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.own)),
+        tu=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.population)),
         bb=twice(eq.own),
         tb=twice(eq.population),
     )
@@ -90,7 +85,7 @@ def _weighted(found: Kernels, noise: GradientNoise) -> Float[np.ndarray, "3 2 *K
     return np.stack([fresh * by_own + rest * (by_all - by_own), fresh * by_all], axis=1) / noise.batch
 
 
-def _stability_points(run: Descent) -> tuple[np.ndarray, np.ndarray]:
+def _stability_points(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """z(omega) and weights of (1/2 pi) int d omega over |r| = 1, r = e^{-i omega}, tan(omega/2) = e^u: (D12.8)."""
     # The spectrum lies at arg u = +- pi/2, complex roots |r|^2 = beta of oscillating modes closer to the real axis.
     room = 0.5 * np.pi - np.arcsin(2.0 * np.sqrt(run.beta) / (1.0 + run.beta))
@@ -122,7 +117,7 @@ def _summed(eq: Equivalent, ridge: Float[Array, ""], z: Array, weight: Array, x:
     return Kernels(*((weight * value).sum() for value in terms))
 
 
-def growth(eq: Equivalent, ridge: float, run: Descent, noise: GradientNoise) -> float:
+def growth(eq: Equivalent, ridge: float, run: Run, noise: GradientNoise) -> float:
     """Spectral radius of sum_i G(i): the fluctuations stay bounded below 1, (D12.7)."""
     z, weight = _stability_points(run)
     found = _summed(eq, jnp.asarray(ridge), jnp.asarray(z), jnp.asarray(weight), solved(eq, z[:, None]))
@@ -131,7 +126,7 @@ def growth(eq: Equivalent, ridge: float, run: Descent, noise: GradientNoise) -> 
 
 
 def fluctuating(
-    run: Descent, noise: GradientNoise, mean: Float[np.ndarray, "3 K"], found: Kernels
+    run: Run, noise: GradientNoise, mean: Float[np.ndarray, "3 K"], found: Kernels
 ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
     """Training and test loss at steps 0 ... K-1 from those of the mean, (train, test, Q), and the kernels there."""
     size, (train, test, own) = mean.shape[1], mean

@@ -1,7 +1,7 @@
 r"""When to stop: the lowest test loss along training, and the half-way time of memorisation, of many problems at once.
 
 With c = 2 Delta_t tau/psi_p all losses are contour integrals whose nodes z = -s/c lie on rays through the origin
-(`rfscore.theory.contour`). One pass serves all training times: windows of c, each a factor below five, cover every
+(`rfscore.theory.contours`). One pass serves all training times: windows of c, each a factor below five, cover every
 scale from before the fastest to after the slowest mode, and the solutions of one window start the next one inwards
 on the same rays. Each solution is verified as in `rfscore.theory.resolvent`. Narrow windows then give the zero of
 dL_test/dlog(tau) next to the lowest point of that pass, and the time at which the gap passes half its final value.
@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from rfscore.model.problem import ScoreProblem
-from rfscore.theory import calculus, contour, targets
+from rfscore.theory import assemble, contours
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
+from rfscore.theory.assemble import FlowContours
 from rfscore.theory.equivalent import Equivalent, equivalent
 
 #: c times the largest eigenvalue at the first, c times the smallest at the last training time looked at.
@@ -52,20 +53,6 @@ class Stopping(NamedTuple):
     train_opt: Array
     tau_half: Array
     remark: Array
-
-
-class _Form(NamedTuple):
-    """Losses on windows of training times: traces and kernels on their contours."""
-
-    pull: Complex[Array, "K N"]
-    cross: Complex[Array, "K N"]
-    two: Complex[Array, "2 K N N"]
-    norm: Complex[Array, "2 K N N"] | None  # that of the penalty, where there is one
-
-
-def _form(eq: Equivalent, x: op.Point, ridge: Array | None) -> _Form:
-    norm = None if ridge is None else ridge * targets.pairs(eq, x, targets.IDENTITY)
-    return _Form(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), norm)
 
 
 def windows_needed(ratio: float) -> int:
@@ -117,22 +104,15 @@ def _verified(eq: Equivalent, q: Array, delta: Array, z: Array) -> tuple[op.Poin
     return op.point(eq, q, delta), rs.verify(eq, mirrored, jnp.where(above, z, z.conj()))[1]
 
 
-def _contour(rtol: float, width: float) -> tuple[np.ndarray, np.ndarray]:
-    return contour.parabola(contour.node_count(rtol, 2.0 * width), 2.0 * width)
+def _windows(rtol: float, width: float, largest: Float[Array, " K"]) -> FlowContours:
+    """A contour for each window of training times, whose largest exponent is 2 c = `largest`."""
+    nodes, weights = contours.parabola(contours.node_count(rtol, 2.0 * width), 2.0 * width)
+    return FlowContours(nodes, weights, jnp.ones((1, 1, 1)), jnp.asarray(-nodes) / largest[:, None])
 
 
-def _losses(form: _Form, nodes: np.ndarray, weights: np.ndarray, share: Array) -> tuple[Array, Array, Array]:
-    """(train, test, dtest/dlog(c)) at c = share * largest of each window, all of shape (K, M)."""
-    share = share[..., None]
-    once = jnp.exp(share * nodes)
-    single, pull, cross = weights * once / nodes, form.pull[:, None, :], form.cross[:, None, :]
-    bent = calculus.partly(single, form.two)
-    test = 1.0 + 2.0 * jnp.real((single * (bent - 2.0 * cross)).sum(-1))
-    slope = 4.0 * jnp.real((share * weights * once * (bent - cross)).sum(-1))
-    train = 1.0 - 2.0 * jnp.real((weights * once**2 / nodes * pull).sum(-1))
-    if form.norm is not None:
-        train = train - 2.0 * jnp.real((single * calculus.partly(single, form.norm)).sum(-1))
-    return train, test, slope
+def _at(contour: FlowContours, share: Float[Array, "K M"]) -> FlowContours:
+    """The same contour at c = share * largest of each window."""
+    return contour._replace(share=share[..., None])
 
 
 class _Scan(NamedTuple):
@@ -146,17 +126,16 @@ class _Scan(NamedTuple):
 
 def _scan(eq: Equivalent, ridge: Array | None, first: Array, last: Array, count: int, rays: bool) -> _Scan:
     """Losses at `_PER_WINDOW` times in each of `count` equal windows (in log c) between first and last."""
-    nodes, weights = _contour(_COARSE, WINDOW)
     ratio = (last / first) ** (1.0 / count)
     ends = first * ratio ** jnp.arange(1.0, count + 1.0)
-    outermost = jnp.asarray(-nodes) / (2.0 * ends[0])
+    windows = _windows(_COARSE, WINDOW, 2.0 * ends)
     if rays:
-        x, status = _along_rays(eq, outermost, ratio, count)
+        x, status = _along_rays(eq, windows.z[0], ratio, count)
     else:
-        x, _, status = rs.solve(eq, outermost * ratio ** -jnp.arange(count, dtype=float)[:, None])
+        x, _, status = rs.solve(eq, windows.z)
     share = 0.5 * ratio ** (-jnp.arange(_PER_WINDOW - 1.0, -1.0, -1.0) / _PER_WINDOW)
-    form = _form(eq, x, ridge)
-    train, test, _ = _losses(form, nodes, weights, jnp.broadcast_to(share, (count, _PER_WINDOW)))
+    contour = _at(windows, jnp.broadcast_to(share, (count, _PER_WINDOW)))
+    train, test = assemble.losses(contour, assemble.terms(eq, x, ridge))
     return _Scan((2.0 * ends[:, None] * share).ravel(), train.ravel(), test.ravel(), status.max())
 
 
@@ -178,13 +157,14 @@ def _roots(
     A function that rises through zero is sampled on nine points, its first rise is sampled again, and a secant ends the
     last interval, 1/4096 of the first.
     """
-    nodes, weights = _contour(_FINE, WINDOW ** (2.0 / _PER_WINDOW))
-    x, _, status = rs.solve(eq, jnp.asarray(-nodes) / (2.0 * high[:, None]))
-    form = _form(eq, x, ridge)
+    windows = _windows(_FINE, WINDOW ** (2.0 / _PER_WINDOW), 2.0 * high)
+    x, _, status = rs.solve(eq, windows.z)
+    of = assemble.terms(eq, x, ridge)
 
     def at(log_c: Float[Array, "2 M"]) -> tuple[Array, Array, Array]:
-        train, test, slope = _losses(form, nodes, weights, 0.5 * jnp.exp(log_c) / high[:, None])
-        return jnp.stack([slope[0], test[1] - train[1] - level]), train, test
+        contour = _at(windows, 0.5 * jnp.exp(log_c) / high[:, None])
+        train, test = assemble.losses(contour, of)
+        return jnp.stack([assemble.slope(contour, of)[0], test[1] - train[1] - level]), train, test
 
     def closer(_: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
         start, end, all_found = state[:3]

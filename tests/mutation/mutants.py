@@ -17,10 +17,10 @@ class Mutant(NamedTuple):
 ONE_POINT = "rfscore/theory/one_point.py"
 RESOLVENT = "rfscore/theory/resolvent.py"
 TWO_POINT = "rfscore/theory/two_point.py"
-CONTOUR = "rfscore/theory/contour.py"
+CONTOUR = "rfscore/theory/contours.py"
 CURVES = "rfscore/theory/losses.py"
 EQUIVALENT = "rfscore/theory/equivalent.py"
-CALCULUS = "rfscore/theory/calculus.py"
+ASSEMBLE = "rfscore/theory/assemble.py"
 TARGETS = "rfscore/theory/targets.py"
 BULKS = "rfscore/theory/bulks.py"
 CURVE = "rfscore/theory/real_curve.py"
@@ -42,6 +42,7 @@ REPLICAS = "rfscore/theory/replicas.py"
 LIMITS = "rfscore/theory/limits.py"
 STOPPING = "rfscore/theory/stopping.py"
 CHECKED = "rfscore/theory/checked.py"
+TRAINING = "rfscore/model/training.py"
 
 MUTANTS = [
     # coefficients
@@ -90,15 +91,15 @@ MUTANTS = [
     Mutant(CONTOUR, "(step / (2.0 * np.pi)) * 2.0 * scale", "(step / (2.0 * np.pi)) * scale"),
     Mutant(CONTOUR, "return z, z * du / (2.0j * count)", "return z, du / (2.0j * count)"),
     # curves
-    Mutant(CURVES, "calculus.single(k, pull, 2.0)", "calculus.single(k, pull, 1.0)"),
-    Mutant(CURVES, "return train, 1.0 + fit - 2.0 * overlap,", "return train, 1.0 + fit - overlap,"),
-    Mutant(CURVES, "train = train - ridge * weight_decay", "train = train + ridge * weight_decay"),
-    Mutant(CALCULUS, "asked, smallest = 2.0 * delta * jnp.where(last, 1.0, tau)", "asked, smallest = delta * jnp.where(last, 1.0, tau)"),
-    Mutant(CALCULUS, "return gain @ two[0] + gain.conj() @ jnp.swapaxes(two[1], -1, -2)", "return gain @ two[0] + gain @ jnp.swapaxes(two[1], -1, -2)"),
-    Mutant(CALCULUS, "jnp.where(k.last, values[1], k.early * values[0])", "k.early * values[0]"),
+    Mutant(ASSEMBLE, "jnp.exp(2.0 * self.share * self.nodes) / self.nodes", "jnp.exp(self.share * self.nodes) / self.nodes"),
+    Mutant(ASSEMBLE, "- 2.0 * once(contour, jnp.asarray(contour.gain), of.cross)", "- once(contour, jnp.asarray(contour.gain), of.cross)"),
+    Mutant(ASSEMBLE, "train = train - twice(contour, of.norm)", "train = train + twice(contour, of.norm)"),
+    Mutant(ASSEMBLE, "asked, smallest = 2.0 * delta * jnp.where", "asked, smallest = delta * jnp.where"),
+    Mutant(ASSEMBLE, "return gain @ kernel[0] + gain.conj() @ jnp.swapaxes(kernel[1], -1, -2)", "return gain @ kernel[0] + gain @ jnp.swapaxes(kernel[1], -1, -2)"),
+    Mutant(ASSEMBLE, "finite if self.last is None else jnp.where(self.last, jnp.real(end), finite)", "finite"),
     Mutant(TARGETS, "return missing + x.unit * weight**2 * trace, weight * trace", "return missing + x.unit * weight * trace, weight * trace"),
-    Mutant(CURVES, "return 1.0 - problem.delta * (eq.weights / noised).sum()", "return 1.0 - (eq.weights / noised).sum()"),
-    Mutant(BULKS, "2.0 * per_bulk(left * calculus.partly(left, two))", "per_bulk(left * calculus.partly(left, two))"),
+    Mutant(ASSEMBLE, "return 1.0 - problem.delta * (eq.weights / noised).sum()", "return 1.0 - (eq.weights / noised).sum()"),
+    Mutant(BULKS, "return 2.0 * jnp.real(products[0]", "return jnp.real(products[0]"),
     # spectrum and edges
     Mutant(CURVE, "return level + (1.0 - self.c.psi_p[self.k] - self", "return level - (1.0 - self.c.psi_p[self.k] - self"),
     Mutant(CURVE, "row = size[:, i] * (k0 + k1 * zero + k2 * one)", "row = size[:, i] * k0"),
@@ -111,9 +112,9 @@ MUTANTS = [
     Mutant(TIMES, "turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]", "turned = [[1.0 - matrix[1 + j][1 + i] for j in parts] for i in parts]"),
     Mutant(TIMES, "law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2", "law = floor + v2 * (1.0 - eq.ratio[0]) ** 2"),
     # descent and its steps
-    Mutant(DESCENT, "limit = (1.0 + momentum) * problem.psi_p", "limit = problem.psi_p"),
-    Mutant(DESCENT, "1.0 - on(jnp.asarray(k.both), pull) - ridge * twice", "1.0 - on(jnp.asarray(k.both), pull) + ridge * twice"),
-    Mutant(DESCENT, "return train, 1.0 + twice(eq.population) - overlap", "return train, 1.0 + twice(eq.common) - overlap"),
+    Mutant(TRAINING, "return 2.0 * (1.0 + self.momentum) / (rate * top)", "return 2.0 / (rate * top)"),
+    Mutant(STEPS, "(self.one - self.residual**2)", "(self.one - self.residual)"),
+    Mutant(DESCENT, "fit=targets.pairs(eq, x, eq.own)", "fit=targets.pairs(eq, x, eq.common)"),
     Mutant(STEPS, "now, before = (1.0 + run.beta - run.x * z) * now - run.beta * before, now", "now, before = (1.0 - run.x * z) * now - run.beta * before, now"),
     Mutant(STEPS, "slope = (run.beta / r - r) / run.x", "slope = -r / run.x"),
     Mutant(STEPS, "signs = (1.0, -1.0) if", "signs = (1.0,) if"),
@@ -137,13 +138,13 @@ MUTANTS = [
     Mutant(LIMITS, "jnp.where(over > 0, problem.psi_n / problem.psi_p,", "jnp.where(over > 0, 1.0 / problem.psi_p,"),
     Mutant(LIMITS, "signal = jnp.exp(-2.0 * problem.t) * nodes * rho", "signal = nodes * rho"),
     # best stopping, and the bounds of losses
-    Mutant(STOPPING, "slope = 4.0 * jnp.real((share * weights * once * (bent - cross)).sum(-1))", "slope = 4.0 * jnp.real((share * weights * once * (bent - 2.0 * cross)).sum(-1))"),
+    Mutant(ASSEMBLE, "(partly(contour.gain, of.fit) - of.cross[:, None])", "(partly(contour.gain, of.fit) - 2.0 * of.cross[:, None])"),
     Mutant(STOPPING, "level = 0.5 * (test_inf - train_inf)", "level = 0.5 * test_inf"),
     Mutant(STOPPING, "time = problem.psi_p / (2.0 * problem.delta)", "time = problem.psi_p / problem.delta"),
     Mutant(CHECKED, "if not holds.all():", "if not holds.any():"),
     Mutant(CHECKED, "_require(step <= np.ravel(slack)[order][1:]", "_require(step <= 1.0"),
-    Mutant(CALCULUS, "return jnp.where(k.last, values[1], k.early * values[0])", "return jnp.where(k.last, values[1], jnp.where(k.early > 0, values[0], 0.0))"),
-    Mutant(CALCULUS, "jnp.where(over, ridge / height, 1.0)", "jnp.where(over, 0.0 * ridge, 1.0)"),
+    Mutant(ASSEMBLE, "finite = self.early * 2.0 * jnp.real(products.sum(-1))", "finite = jnp.where(self.early > 0, 2.0, 0.0) * jnp.real(products.sum(-1))"),
+    Mutant(ASSEMBLE, "jnp.where(over, ridge / height, 1.0)", "jnp.where(over, 0.0 * ridge, 1.0)"),
     # finite size
     Mutant(FEATURES, "np.fill_diagonal(u, diagonal)", "pass"),
     Mutant(FEATURES, "u = blas.dsyrk(1.0 / n, coefficients[k].T", "u = blas.dsyrk(1.0 / n, abs(coefficients[k]).T"),

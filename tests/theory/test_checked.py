@@ -35,7 +35,7 @@ def test_losses_that_break_a_bound_are_refused(message: str) -> None:
 def test_losses_that_keep_their_bounds_pass_in_any_order_of_times() -> None:
     mixed = np.array([2, 0, 3, 1])
     checked.losses("loss_curves", TAU[mixed], TRAIN[mixed], TEST[mixed], 0.65, 1e-11)
-    checked.losses("descent_curves", TAU, TRAIN[::-1], TEST, 0.65, 1e-9, flow=False)  # large steps may overshoot
+    checked.losses("loss_curves", TAU, TRAIN[::-1], TEST, 0.65, 1e-9, flow=False)  # large steps may overshoot
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_curves_and_parts_go_through_the_checks(monkeypatch: pytest.MonkeyPatch)
 SHAPES: dict[str, Callable] = {
     "loss_curves": lambda x: rf.loss_curves(FROZEN, x).test,
     "decomposition": lambda x: rf.decomposition(FROZEN, x).penalty,
-    "descent_curves": lambda x: rf.descent_curves(FROZEN, x, 1.0).test,
+    "descent": lambda x: rf.loss_curves(FROZEN, x, training=rf.Descent(1.0)).test,
     "resolvent": lambda x: rf.resolvent(FROZEN, -1.0 - x).q,
     "density": lambda x: rf.spectrum(FROZEN).density(x),
     "quantile": lambda x: rf.spectrum(FROZEN).quantile(x / 10.0),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rfscore as rf
 from rfscore import testing
-from rfscore.theory import contour
+from rfscore.theory import contours
 from tests.reference import theory_twins as twin
 from tests.theory.helpers import INF, REGIMES, curves, examples, four, of, problems
 
@@ -111,7 +111,7 @@ def test_accuracy_asked_for_is_accuracy_given() -> None:
 
 def inverted(count: int, span: float, x: float, lam: np.ndarray) -> np.ndarray:
     """lam times the contour's (1 - e^{-x lam})/lam."""
-    s, w = contour.parabola(count, span)
+    s, w = contours.parabola(count, span)
     return lam * 2.0 * np.real((w * np.exp(x * s) / s / (s + lam[:, None])).sum(-1))
 
 
@@ -131,7 +131,7 @@ def test_contour_error_falls_geometrically_at_the_rate_of_its_span(span: float) 
 def test_node_count_is_what_the_error_law_needs(rtol: float, span: float) -> None:
     lam = np.geomspace(1e-8, 1e8, 60)
     for x in np.geomspace(1.0 / span, 1.0, 4):
-        assert np.max(abs(inverted(contour.node_count(rtol, span), span, x, lam) + np.expm1(-x * lam))) < rtol
+        assert np.max(abs(inverted(contours.node_count(rtol, span), span, x, lam) + np.expm1(-x * lam))) < rtol
 
 
 def test_one_contour_for_many_times_gives_what_a_contour_for_each_gives() -> None:

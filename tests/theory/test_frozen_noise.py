@@ -10,7 +10,7 @@ from mpmath import mp
 
 import rfscore as rf
 from rfscore import testing
-from rfscore.theory import calculus, targets
+from rfscore.theory import assemble, targets
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import equivalent
 from rfscore.theory.two_point import kernel
@@ -344,7 +344,7 @@ def test_derivatives_in_the_ridge_and_in_the_samples_equal_differences() -> None
 
 def test_kernel_of_s_and_status_table_are_what_the_curves_use() -> None:
     """The divergence has its own status with a remedy, and no number of the solver's table is taken twice."""
-    assert calculus.DIVERGES not in rs.STATUS and "ridge" in calculus.STATUS[calculus.DIVERGES]
+    assert assemble.DIVERGES not in rs.STATUS and "ridge" in assemble.STATUS[assemble.DIVERGES]
     problem = FROZEN["p > n m"]
     with jax.enable_x64(True):
         eq = equivalent(problem)

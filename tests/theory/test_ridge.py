@@ -38,7 +38,7 @@ def test_late_times_are_the_end(ridge: float, draws: float) -> None:
 def test_many_steps_are_the_end(ridge: float, draws: float, momentum: float) -> None:
     one = problem(ridge, draws)
     end, step = rf.loss_curves(one, [INF]), 0.9 * rf.largest_step(one, momentum)
-    cur = rf.descent_curves(one, [10**9, 10**11, 10**13, 2**53], step, momentum=momentum)
+    cur = rf.loss_curves(one, [10**9, 10**11, 10**13, 2**53], training=rf.Descent(step, momentum=momentum))
     assert np.allclose(cur.train, end.train, rtol=0, atol=1e-9)
     assert np.allclose(cur.test, end.test, rtol=1e-9)
 

@@ -19,7 +19,7 @@ RECORD = [0, 1, 3, 10, 25]
 
 
 def noisy(problem: rf.ScoreProblem, steps: object, step: float, **how: object) -> rf.LossCurves:
-    return rf.descent_curves(problem, steps, step, **{"fresh_noise": True, **how})
+    return rf.loss_curves(problem, steps, training=rf.Descent(step, **{"fresh_noise": True, **how}))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_curve_is_the_limit_of_the_matrix_recursion(
 ) -> None:
     """Differences of means of draws shrink like 1/d: within four standard errors and 1/d at d = 24 and d = 64."""
     step = part * rf.largest_step(problem, momentum, fresh_noise=fresh, batch=batch)
-    cur = rf.descent_curves(problem, RECORD, step, momentum=momentum, fresh_noise=fresh, batch=batch)
-    plain = rf.descent_curves(problem, RECORD, step, momentum=momentum)
+    cur = rf.loss_curves(problem, RECORD, training=rf.Descent(step, momentum=momentum, fresh_noise=fresh, batch=batch))
+    plain = rf.loss_curves(problem, RECORD, training=rf.Descent(step, momentum=momentum))
     assert np.all(cur.test[2:] - plain.test[2:] > 0.005)  # what is compared is not the mean alone
     for d, seeds in ((24, 20), (64, 6)):
         draws = np.array([noisy_descent.losses(problem, d, seed, RECORD[-1], step, momentum, fresh, batch)[:, RECORD]
@@ -54,7 +54,7 @@ def test_runs_with_new_noises_at_every_step_follow_the_curve(features: str) -> N
         runs.append([run.train, run.test])
     error = abs(np.mean(runs, 0) - [cur.train, cur.test])
     assert np.all(error <= 4.0 * np.std(runs, 0) / np.sqrt(seeds - 1.0) + 1.5 / d + 1e-12), error * d
-    plain = rf.descent_curves(PLAIN, RECORD, step, momentum=0.3)
+    plain = rf.loss_curves(PLAIN, RECORD, training=rf.Descent(step, momentum=0.3))
     assert np.all(cur.train[1:] - plain.train[1:] > 0.05)
 
 
@@ -62,9 +62,9 @@ def test_one_step_by_hand() -> None:
     """A_1 comes from noise of covariance U/n alone: x^2 Tr U^2/n is added to L_train."""
     step = 1.3
     x = 2.0 * PLAIN.delta * step / 4.0
-    added = noisy(PLAIN, [1], step).train[0] - rf.descent_curves(PLAIN, [1], step).train[0]
+    added = noisy(PLAIN, [1], step).train[0] - rf.loss_curves(PLAIN, [1], training=rf.Descent(step)).train[0]
     assert added == pytest.approx(x**2 * 4.0 / 2.0 * rf.spectrum(PLAIN).moment(2), rel=1e-9)
-    half = noisy(PLAIN, [1], step, batch=0.5).train[0] - rf.descent_curves(PLAIN, [1], step).train[0]
+    half = noisy(PLAIN, [1], step, batch=0.5).train[0] - rf.loss_curves(PLAIN, [1], training=rf.Descent(step)).train[0]
     assert half == pytest.approx(2.0 * added, rel=1e-9)
 
 
@@ -78,15 +78,15 @@ def test_small_steps_lose_the_noise_up_to_first_order_in_the_step() -> None:
 
 
 def test_all_samples_with_averaged_noise_is_descent_without_gradient_noise() -> None:
-    plain = rf.descent_curves(PLAIN, RECORD, 1.5)
-    near = rf.descent_curves(PLAIN, RECORD, 1.5, batch=1.0 - 1e-9)
+    plain = rf.loss_curves(PLAIN, RECORD, training=rf.Descent(1.5))
+    near = rf.loss_curves(PLAIN, RECORD, training=rf.Descent(1.5, batch=1.0 - 1e-9))
     assert np.allclose(near.train, plain.train, atol=1e-8) and np.allclose(near.test, plain.test, atol=1e-8)
 
 
 def volterra(problem: rf.ScoreProblem, step: float, momentum: float, noise: step_noise.GradientNoise, last: int):
     """Run, equivalent, mean curves and kernels at 0 ... last."""
     with jax.enable_x64(True):
-        run, eq = descent._descent(problem, spectrum(problem), step, momentum), equivalent(problem)
+        run, eq = descent.run_of(problem, spectrum(problem), rf.Descent(step, momentum)), equivalent(problem)
         ridge = jnp.asarray(float(problem.ridge))
 
         def evaluate(k, x):
@@ -137,12 +137,12 @@ def test_largest_step_is_where_the_fluctuations_begin_to_feed_themselves() -> No
     how = {"fresh_noise": True, "batch": 0.1}
     limit, plain = rf.largest_step(PLAIN, **how), rf.largest_step(PLAIN)
     assert limit < 0.9 * plain
-    below = rf.descent_curves(PLAIN, [4000, 8000], 0.9 * limit, **how)
+    below = rf.loss_curves(PLAIN, [4000, 8000], training=rf.Descent(0.9 * limit, **how))
     assert below.train[1] == pytest.approx(below.train[0], rel=0.01)
-    near = [rf.descent_curves(PLAIN, [20_000], part * limit, **how).train[0] for part in (0.98, 0.99)]
+    near = [rf.loss_curves(PLAIN, [20_000], training=rf.Descent(part * limit, **how)).train[0] for part in (0.98, 0.99)]
     assert near[1] / near[0] == pytest.approx(2.0, rel=0.15)  # like 1/(limit - step)
     with pytest.raises(rf.InputError, match=rf"step_size = .*\(0, {limit:.4f}.*diverges"):
-        rf.descent_curves(PLAIN, [1], 1.001 * limit, **how)
+        rf.loss_curves(PLAIN, [1], training=rf.Descent(1.001 * limit, **how))
     assert rf.largest_step(PLAIN, fresh_noise=True, batch=0.05) < limit
 
 

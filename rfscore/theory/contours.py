@@ -70,7 +70,14 @@ def windows(tau: Float[np.ndarray, " T"], rtol: float) -> Windows:
 
 
 def around(
-    low: float, high: float, below: float, above: float, *, rtol: float = 1e-12, max_nodes: int = 4096
+    low: float,
+    high: float,
+    below: float,
+    above: float,
+    *,
+    angle: float = 1.2,
+    rtol: float = 1e-12,
+    max_nodes: int = 4096,
 ) -> tuple[Complex[np.ndarray, " N"], Complex[np.ndarray, " N"]]:
     """Upper-half nodes z and weights dz/(2 pi i) of a closed curve around [low, high] alone.
 
@@ -79,6 +86,7 @@ def around(
         high: right end.
         below: nearest singularity on the left (0 if none).
         above: nearest singularity on the right (inf if none).
+        angle: largest |arg z| on the curve, below pi/2.
         rtol: wanted relative error; decides the node count.
         max_nodes: refuse beyond.
 
@@ -88,9 +96,9 @@ def around(
     centre, half = 0.5 * np.log(low * high), 0.5 * np.log(high / low)
     room = [np.log(low / below) if below > 0 else np.inf, np.log(above / high) if np.isfinite(above) else np.inf]
     reach = half + min(0.5 * min(room), 0.7)
-    # Joukowski parameter of the ellipse with foci at the bulk's ends; its height stays below pi/2.
+    # Joukowski parameter of the ellipse with foci at the bulk's ends; its height stays below `angle`.
     parameter = reach / half + np.sqrt((reach / half) ** 2 - 1.0)
-    flattest = 1.2 / half + np.sqrt((1.2 / half) ** 2 + 1.0)
+    flattest = angle / half + np.sqrt((angle / half) ** 2 + 1.0)
     parameter = min(parameter, flattest)
     count = int(np.ceil(-np.log(rtol * 1e-3) / np.log(parameter))) + 96
     if count > max_nodes:
