@@ -97,10 +97,8 @@ def _around_bulks(
     leaves the floor by less than what keeps e^{-exponent z} bounded. Under descent the curves stay where it contracts.
     """
     heights = spec._heights
-    below, above = (
-        np.concatenate([[0.0], heights[:-1, 1]]),
-        np.concatenate([heights[1:, 0], [np.inf if run is None else run.limit - spec.floor]]),
-    )
+    highest = np.inf if run is None else run.limit - spec.floor
+    below, above = np.concatenate([[0.0], heights[:-1, 1]]), np.concatenate([heights[1:, 0], [highest]])
     ends = np.stack([heights[:, 0], heights[:, 1], below, above], axis=-1)
     shift = np.zeros((len(ends), 1))
     if heights[0, 0] < _HARD * heights[0, 1]:
