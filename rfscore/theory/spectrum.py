@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 from scipy import optimize
 
-from rfscore._extras import need
 from rfscore._numbers import reals
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, SolveError, bad
@@ -264,16 +263,6 @@ class Spectrum(Result):
         where, mass = ([atom[i] for atom in self.atoms] for i in (0, 1))
         found = super().to_xarray().assign_coords(side=["low", "high"])
         return found.assign(atom_location=("atom", np.array(where)), atom_mass=("atom", np.array(mass)))
-        """Edges and masses as an xarray Dataset."""
-        need("to_xarray", "xarray")
-        import xarray as xr
-
-        return xr.Dataset(
-            {"edge": (("bulk", "side"), self.edges), "mass": ("bulk", self.masses),
-             "atom_location": ("atom", np.array([a[0] for a in self.atoms])),
-             "atom_mass": ("atom", np.array([a[1] for a in self.atoms]))},
-            coords={"side": ["low", "high"]}, attrs={"floor": self.floor},
-        )  # fmt: skip
 
 
 def _real(name: str, value: Any) -> np.ndarray:
