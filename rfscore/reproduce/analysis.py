@@ -213,7 +213,7 @@ def atom(result: SpectrumResult) -> Atom | None:
 
 
 def distance(x: RealCurves) -> Distance:
-    """Largest differences over tau and times, of images and of their Gaussian control, and the best test loss of images."""
+    """Largest differences over tau and times, of images and of their Gaussian control; best test loss of images."""
 
     def largest(runs: Array, theory: Array) -> float:
         return float(np.max(abs(runs.mean(0) - theory)))
