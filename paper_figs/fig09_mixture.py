@@ -65,7 +65,7 @@ def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
     """One n, several W: colour is n, so the width is a line style."""
     if not runs:
         for ax in axes:
-            look.nothing(ax, "needs runs of one n at several widths:\npython -m experiments mixture")
+            look.nothing(ax, "needs runs of one n at several widths:\npython -m experiments queue")
         return
     widths = sorted({run.width for run in runs})
     dashes = dict(zip(widths, trained.WIDTH_DASHES, strict=False))

@@ -151,15 +151,19 @@ def numbers(runs: Sequence[RunSummary], quality: str = "test_loss") -> dict[str,
 def describe(runs: Sequence[RunSummary]) -> str:
     """What was trained, for the line below a picture."""
     run = runs[0]
-    batches = sorted({int(run.facts.get("batch") or 0) for run in runs})
     widths = sorted({run.width for run in runs})
     return (
         f"{data_name(run)}, W = {', '.join(map(str, widths))} ({run.facts.get('parameters', '?')} "
         f"parameters{' and others' if len(widths) > 1 else ''}), "
         f"{_OPTIMISERS.get(str(run.facts.get('optimizer')), '?')} {run.facts.get('learning_rate', '')}, batch "
-        f"{' to '.join(str(b) for b in sorted({batches[0], batches[-1]}))}, {run.facts.get('samples', '?')} samples "
-        "a step"
+        f"{_range(runs, 'batch')}, {_range(runs, 'samples')} samples a step"
     )
+
+
+def _range(runs: Sequence[RunSummary], fact: str) -> str:
+    """Smallest and largest value of a whole number among the runs."""
+    values = {int(run.facts.get(fact) or 0) for run in runs}  # type: ignore[call-overload]
+    return " to ".join(str(value) for value in sorted({min(values), max(values)}))
 
 
 def data_name(run: RunSummary) -> str:

@@ -87,7 +87,7 @@ def kl_to_zero(lab: Lab) -> list[Comparison]:
                                    2 * error + NEIGHBOUR_BIAS, error, "√(d/samples)"))  # fmt: skip
     if not found:
         raise NotTestable("no run on the mixture measured the KL divergence")
-    return found
+    return telling(found)
 
 
 def from_population_to_empirical(lab: Lab) -> list[Comparison]:
