@@ -146,7 +146,7 @@ def decomposition(
         >>> import rfscore as rf
         >>> parts = rf.decomposition(rf.ScoreProblem(2.0, 6.0, 0.1, noise_draws=2), [10.0, 1e3])
         >>> print(parts.bias2.round(4), parts.variance.round(4), parts.interaction.round(4))
-        [0.1136 0.3777] [0.5743 4.4846] [0.1521 2.2733]
+        [0.1136 0.3777] [0.5743 4.4846] [0.4226 3.258 ]
     """
     training.check_modes_alone()
     eq, t = equivalent(problem), problem.t if is_traced(problem.t) else jnp.asarray(problem.t, dtype=float)
