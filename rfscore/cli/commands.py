@@ -291,7 +291,7 @@ def reproduce(
 ) -> None:  # fmt: skip
     """The main job: theory and exact finite size, Gaussian data and real images, one folder with a readable page.
 
-    Needs 200 s of one core; --tiny 25 s, --full 50 minutes; about half of that on two free cores.
+    Measured: 200 s of one core, --tiny 60 s; --full an estimated 50 minutes. About half of that on two free cores.
     """
     from rfscore.cli.progress import bar
     from rfscore.errors import bad
