@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "activation hidden step": (lambda: coefficients(np.sign), ("relative error", "at most 1e-08", "declare its kinks")),
     "activation at a wrong scale": (
         lambda: coefficients("tanh", covariance=1e8), ("relative error", "at most 1e-08", "rescale the data")),
-    "tau negative": (lambda: rf.loss_curves(PROBLEM, [1.0, -2.0]), ("tau = -2.0", ">= 0", "inf allowed")),
+    "tau negative": (lambda: rf.loss_curves(PROBLEM, [1.0, -2.0]), ("tau = -2.0", ">= 0", "inf are allowed")),
     "tau NaN": (lambda: rf.loss_curves(PROBLEM, [1.0, NAN]), ("tau = nan", ">= 0")),
     "tau text": (lambda: rf.loss_curves(PROBLEM, "late"), ("tau = 'late'", "training times >= 0")),
     "tau complex": (lambda: rf.loss_curves(PROBLEM, [1j]), ("tau", "training times >= 0")),

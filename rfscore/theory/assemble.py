@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from rfscore._numbers import number
 from rfscore._precision import is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
@@ -183,7 +184,7 @@ def slope(contour: FlowContours, of: Terms) -> Float[Array, "W M"]:
 
 def grouped(times: Any, rtol: float) -> contours.Windows:
     """Windows of the finite positive times; 0 and inf join the last one, where they cost nothing."""
-    if not 1e-13 <= rtol <= 1e-2:
+    if not 1e-13 <= number("rtol", rtol, "a number in [1e-13, 1e-2]") <= 1e-2:
         raise bad("rtol", rtol, "a number in [1e-13, 1e-2]")
     if is_traced(times):
         alone = np.arange(times.size)

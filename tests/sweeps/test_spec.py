@@ -71,8 +71,8 @@ BAD = {
     "no axes": (lambda: Sweep({}, FIXED), "at least one"),
     "unknown name": (lambda: Sweep({"psi_m": 1}, FIXED), "psi_m"),
     "seed without a seed": (lambda: Sweep({"psi_n": 1, "seed": [0, 1]}, FIXED), "seed"),
-    "no t": (lambda: Sweep({"psi_n": 1}, {"psi_p": 2}), "'t'"),
-    "no d": (lambda: Sweep({"psi_n": 1}, FIXED, "finite"), "'d'"),
+    "no t": (lambda: Sweep({"psi_n": 1}, {"psi_p": 2}), "needs t: give --t"),
+    "no d": (lambda: Sweep({"psi_n": 1}, FIXED, "finite"), "needs d: give --d"),
     "twice": (lambda: Sweep({"psi_n": 1, "t": 0.1}, FIXED), "not axes as well"),
     "two covariances": (
         lambda: Sweep({"psi_n": 1, "sigma_x": 2, "covariance": "isotropic:1"}, FIXED), "one of the two"
