@@ -6,6 +6,7 @@ Writes tests/mutation/table.md. Exits 1 when a mutant survives. Takes a while: e
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import re
 import shutil
@@ -43,32 +44,54 @@ def suite(mutant: Mutant) -> list[str]:
     return [THEORY[first], *THEORY[:first], *THEORY[first + 1 :]]
 
 
+def copied(folder: Path) -> None:
+    """Package and tests as they are."""
+    for name in ("rfscore", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def failing(copy: Path, file: str) -> str:
+    """Name of the first fast test of a file that fails in a copy, or ''."""
+    environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", file]
+    for _ in range(3):  # a process that a signal ends has judged nothing: once more
+        try:
+            run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return f"{Path(file).name} (does not end)"
+        if run.returncode == 1:
+            found = re.search(r"^(?:FAILED|ERROR) \S*/(\S+)", run.stdout, re.MULTILINE)
+            return found.group(1) if found else file
+        if run.returncode >= 0:  # other than 0: collection is broken, which is a failure all the same
+            return f"{Path(file).name} (does not import)" if run.returncode else ""
+    raise SystemExit(f"{file} was ended by signal {-run.returncode} three times: nothing is known")
+
+
+@functools.cache
+def sound(file: str) -> bool:
+    """Whether a file passes without any planted error: only then does its failure mean something."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied(Path(folder))
+        return not failing(Path(folder), file)
+
+
 def killer(mutant: Mutant) -> str:
     """Name of the first fast test that fails on the mutant, or '' when it survives."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        shutil.copytree(ROOT / "rfscore", copy / "rfscore", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
+        copied(copy)
         target = copy / mutant.file
         text = target.read_text(encoding="utf-8")
         if text.count(mutant.old) != 1:
             raise SystemExit(f"{mutant.file}: {mutant.old!r} occurs {text.count(mutant.old)} times; update the list")
         target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-        environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         for file in suite(mutant):
-            try:
-                run = subprocess.run(
-                    [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", file],
-                    cwd=copy, env=environment, capture_output=True, text=True, timeout=PATIENCE,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                return f"{Path(file).name} (does not end)"
-            if run.returncode == 1:
-                found = re.search(r"^(?:FAILED|ERROR) \S*/(\S+)", run.stdout, re.MULTILINE)
-                return found.group(1) if found else file
-            if run.returncode != 0:  # the mutant broke collection: caught all the same
-                return f"{Path(file).name} (does not import)"
+            test = failing(copy, file)
+            if test and not sound(file):
+                raise SystemExit(f"{file} fails without any planted error: mend that first")
+            if test:
+                return test
     return ""
 
 
