@@ -164,7 +164,7 @@ def loss_curves(problem: ScoreProblem, steps: Any, training: Descent) -> tuple[A
     found, eq = spectrum(problem), equivalent(problem)
     check_step(problem, found, training)
     if not training.modes_alone and counts.max(initial=0) > MAX_NOISY_STEPS:
-        raise bad("steps", counts.max(), f"at most {MAX_NOISY_STEPS} with gradient noise",
+        raise bad("steps", int(counts.max()), f"at most {MAX_NOISY_STEPS} with gradient noise",
                   "so small a step may be close to the flow")  # fmt: skip
     flat = counts.ravel()
     pair = _losses(problem, eq, run_of(problem, found, training), training, flat) if flat.size else np.empty((2, 0))
