@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from rfscore.errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: An array of JAX under a transformation, else of NumPy: concrete numbers leave nothing to compile.
+AnyArray = Any
 
 
 def is_traced(*trees: object) -> bool:

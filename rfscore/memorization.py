@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from rfscore._spaces import warn_of_mismatch
 from rfscore.errors import bad
@@ -154,7 +154,9 @@ def _block(
     return squared, found
 
 
-def nearest(samples: Float[np.ndarray, "N d"], train: Float[np.ndarray, "n d"], *, memory: int = 2**28) -> Neighbours:
+def nearest(
+    samples: Real[np.ndarray, "N d"] | list, train: Real[np.ndarray, "n d"] | list, *, memory: int = 2**28
+) -> Neighbours:
     """The two nearest training points of every sample and the gap ratio |x - a1| / |x - a2|.
 
     Both sets are centred by the training mean; a float32 matrix product ranks the training points of a block of samples
@@ -224,8 +226,8 @@ def wilson(count: int, total: int, level: float) -> tuple[float, float]:
 
 
 def memorised_fraction(
-    samples: Float[np.ndarray, "N d"],
-    train: Float[np.ndarray, "n d"],
+    samples: Real[np.ndarray, "N d"] | list,
+    train: Real[np.ndarray, "n d"] | list,
     *,
     k: float = 1 / 3,
     level: float = 0.95,
@@ -288,8 +290,8 @@ def _fraction(samples: Any, train: Any, k: Any, level: Any, memory: int) -> tupl
 
 
 def chance_level(
-    held_out: Float[np.ndarray, "N d"],
-    train: Float[np.ndarray, "n d"],
+    held_out: Real[np.ndarray, "N d"] | list,
+    train: Real[np.ndarray, "n d"] | list,
     k: float = 1 / 3,
     *,
     level: float = 0.95,

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from rfscore._numbers import reals
 from rfscore._precision import is_traced
@@ -92,7 +92,7 @@ def _check_score(score: Any, shape: tuple[int, ...]) -> None:
 def sample(
     score: Score,
     shape: tuple[int, ...],
-    times: Float[np.ndarray, " K"],
+    times: Real[np.ndarray, " K"] | Sequence[float],
     key: PRNGKeyArray,
     *,
     method: Method = "ddim",

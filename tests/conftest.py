@@ -1,8 +1,4 @@
-"""Shapes written in annotations are checked at run time (beartype, jaxtyping) in the modules behind the public ones.
-
-Public functions take lists and refuse bad shapes with a message of their own, which a type error must not pre-empt;
-and their annotations name the NumPy result that `rfscore._precision.float64` makes of a JAX array.
-"""
+"""The suite: annotations of the whole package are checked, compiled programs shared."""
 
 from __future__ import annotations
 
@@ -18,23 +14,10 @@ import jax
 import jaxtyping
 import pytest
 
-CHECKED = [
-    "rfscore.finite.equivalent",
-    "rfscore.finite.features",
-    "rfscore.finite.hermite",
-    "rfscore.finite.instance",
-    "rfscore.finite.modes",
-    "rfscore.finite.pairs",
-    "rfscore.theory.contours",
-    "rfscore.theory.gaps",
-    "rfscore.theory.real_curve",
-    "rfscore.networks.mixture",
-    "rfscore.networks.mlp",
-    "rfscore.networks.unet",
-]
+from tests.checking import checked
 
-# A float may be an int, as for type checkers (PEP 484).
-jaxtyping.install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# A name, not the function: jaxtyping keeps what it compiles under it.
+jaxtyping.install_import_hook("rfscore", f"{checked.__module__}.{checked.__qualname__}")
 
 
 @pytest.fixture

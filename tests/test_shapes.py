@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import types
+
 import jaxtyping
 import numpy as np
 import pytest
@@ -13,6 +17,16 @@ from rfscore.finite.features import correlation
 from tests.theory.helpers import REGIMES, around_spectrum
 
 PROBLEM = REGIMES["small"]
+
+
+def test_every_function_of_the_package_is_checked() -> None:
+    modules = [m.name for m in pkgutil.walk_packages(rf.__path__, "rfscore.") if not m.name.endswith("__main__")]
+    assert len(modules) > 150
+    for name in modules:
+        own = {key: f for key, f in vars(importlib.import_module(name)).items() if getattr(f, "__module__", "") == name}
+        plain = [key for key, f in own.items() if isinstance(f, types.FunctionType) and f.__name__ != "<lambda>"
+                 and not hasattr(f, "__wrapped__")]  # fmt: skip
+        assert not plain, name
 
 
 def test_a_wrong_shape_is_caught_while_the_suite_runs() -> None:

@@ -17,12 +17,13 @@ app.add_typer(sweeps.app, name="sweep")
 app.command()(sweeps.plot)
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         import rfscore as rf
 
         print(f"rfscore {rf.__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

@@ -126,8 +126,7 @@ def _asked(
     varying = {name: v for name, v in parsed.items() if len(v) > 1} or dict([next(iter(parsed.items()))])
     fixed = {name: v[0] for name, v in parsed.items() if name not in varying}
     shared = {} if config is None else read_toml(config, "config")
-    times = axes.parse("tau", tau)
-    return Sweep(varying, fixed, model, times, paired, shared)  # type: ignore[arg-type]
+    return Sweep(varying, fixed, model, tau, paired, shared)  # type: ignore[arg-type]
 
 
 def _run(wanted: Sweep, out: Path, as_json: bool, **options: Any) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from rfscore._spaces import warn_of_mismatch
 from rfscore.errors import bad
@@ -107,8 +107,8 @@ def _covariance(name: str, covariance: Any, d: int) -> Float[np.ndarray, "d d"]:
 
 
 def gaussian_frechet(
-    mean_a: Float[np.ndarray, " d"], cov_a: Float[np.ndarray, "d d"],
-    mean_b: Float[np.ndarray, " d"], cov_b: Float[np.ndarray, "d d"],
+    mean_a: Real[np.ndarray, " d"] | list, cov_a: Real[np.ndarray, "d d"] | list,
+    mean_b: Real[np.ndarray, " d"] | list, cov_b: Real[np.ndarray, "d d"] | list,
 ) -> float:  # fmt: skip
     """Squared Frechet distance of two Gaussians, from means and covariances; see `frechet_distance`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -15,14 +16,15 @@ from rfscore.networks.data import Dataset
 from rfscore.networks.mlp import ResidualMLP
 from rfscore.networks.unet import ClassEmbedding, UNet
 
-Network = UNet | ResidualMLP
+#: A UNet, a ResidualMLP, or any function of (x, index, label, key) that answers with the noise in one point.
+Network = Callable[..., Array]
 
 
-def new_network(config: RunConfig, data: Dataset) -> Network:
+def new_network(config: RunConfig, data: Dataset) -> UNet | ResidualMLP:
     """The untrained network of a run, float32."""
     net, classes = config.network, data.classes if config.network.conditional else 0
 
-    def make(key: Array) -> Network:
+    def make(key: Array) -> UNet | ResidualMLP:
         if net.kind == "mlp":
             return ResidualMLP(data.d, net.width, classes=classes, key=key)
         return UNet(net.width, dropout=net.dropout, classes=classes, key=key)
@@ -31,7 +33,7 @@ def new_network(config: RunConfig, data: Dataset) -> Network:
 
 
 def predict_noise(
-    network: Any, x: Float[Array, "B ..."], index: Int[Array, " B"], label: Int[Array, " B"] | None = None,
+    network: Network, x: Float[Array, "B ..."], index: Int[Array, " B"], label: Int[Array, " B"] | None = None,
     key: Array | None = None,
 ) -> Float[Array, "B ..."]:  # fmt: skip
     """The noise in every point: by the network's own `batch` where it has one, else point by point under `jax.vmap`."""

@@ -152,7 +152,7 @@ def slopes_by_width(
 
 
 def horizontal_spread(
-    curves: Sequence[tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]], lowest: float, *, levels: int = 5
+    curves: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]], lowest: float, *, levels: int = 5
 ) -> float:
     """Factor by which rising curves differ in x at equal height: 1 when they coincide.
 

@@ -72,10 +72,10 @@ def verified_bytes(path: str | PathLike[str], sha256: str, remedy: str) -> bytes
 
 
 def _gather(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
-    position = np.asarray(tensor.offset)
+    position = np.array(tensor.offset)
     for size, step in zip(tensor.shape, tensor.stride, strict=True):
         position = np.add.outer(position, step * np.arange(size))
-    return storage[position]  # by index, which NumPy bounds, and not by raw strides
+    return np.asarray(storage[position])  # by index, which NumPy bounds, and not by raw strides
 
 
 def read_tensors(path: str | PathLike[str], sha256: str, remedy: str) -> dict[str, np.ndarray]:

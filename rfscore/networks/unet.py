@@ -33,7 +33,7 @@ def sinusoid(index: Int[Array, ""] | Float[Array, ""], width: int) -> Float[Arra
 class ClassEmbedding(eqx.Module):
     """A learned vector per class, and one more for "no class" (label -1), added to the time embedding."""
 
-    table: Float[Array, "classes+1 w"]
+    table: Float[Array, "rows w"]
 
     def __init__(self, classes: int, width: int, key: PRNGKeyArray) -> None:
         self.table = 0.02 * jax.random.normal(key, (classes + 1, width), dtype=jnp.float32)

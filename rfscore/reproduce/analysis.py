@@ -144,7 +144,7 @@ def exponents(found: list[Times], seed: int) -> Exponents:
     """Power laws over the psi_n that were run."""
     n = np.array([x.psi_n for x in found])
 
-    def slope(values: list[float]) -> float:
+    def slope(values: list) -> float:
         return ob.fit_exponent(n, np.array(values, dtype=float), seed=seed).value
 
     return Exponents(

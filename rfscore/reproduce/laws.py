@@ -23,8 +23,8 @@ class Law:
     psi_p: float
     psi_n: Float[np.ndarray, " k"]
     tau_half: Float[np.ndarray, " k"]
-    middle: Float[np.ndarray, " k-1"]
-    slope: Float[np.ndarray, " k-1"]
+    middle: Float[np.ndarray, " pairs"]
+    slope: Float[np.ndarray, " pairs"]
 
     def proportional(self) -> tuple[float, float] | None:
         """The longest stretch of psi_n whose local exponents are within NEAR_ONE of one."""

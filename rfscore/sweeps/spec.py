@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -62,7 +62,7 @@ class Sweep:
     axes: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     model: Model = "theory"
-    tau: Sequence[float] = (1e3, 1e4, math.inf)
+    tau: Any = (1e3, 1e4, math.inf)
     paired: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -220,9 +220,9 @@ def content(point: Point) -> Point:
 def _times(values: Any) -> tuple[float, ...]:
     from rfscore.model.training import Flow
 
-    times = np.atleast_1d(Flow().times([float(v) for v in values]))
-    if times.size == 0 or np.any(np.diff(times) <= 0):
-        raise bad("tau", list(values), "ascending training times, at least one")
+    times = Flow().times(axis.parse("tau", values))
+    if np.any(np.diff(times) <= 0):
+        raise bad("tau", times.tolist(), "ascending training times")
     return tuple(times.tolist())
 
 

@@ -13,7 +13,7 @@ part of one bulk (`rfscore.theory.bulks`). Each has `gain`, `both` and `collecte
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +39,7 @@ STATUS = rs.STATUS | {
 }
 
 
+@runtime_checkable
 class Contour(Protocol):
     """Upper halves of V contours with N points, and the functions of a protocol at M times on each."""
 
@@ -50,12 +51,15 @@ class Contour(Protocol):
     def both(self) -> Any:
         """Factors (V, M, N) that apply (1 - e^2)/lam."""
 
-    def collected(self, products: Complex[Array, "V M N"], end: Complex[Array, ""]) -> Float[Array, "V M"]:
-        """What the products sum to with the lower halves; `end` is the function's value at z = 0, for tau = inf."""
+    def collected(self, products: Complex[Array, "V M N"], end: Complex[Array, ""]) -> Float[Array, "K M"]:
+        """What the products sum to with the lower halves, a row for each contour, or for each bulk.
+
+        `end` is the function's value at z = 0, for tau = inf.
+        """
 
 
 class Terms(NamedTuple):
-    """What losses are made of, at the points of a contour.
+    """What losses are made of, at the points of the contours; where tau = inf is served, R = V + 1 rows, else R = V.
 
     Attributes:
         pull: H.
@@ -64,10 +68,10 @@ class Terms(NamedTuple):
         norm: the ridge times the kernel with I between, None without ridge.
     """
 
-    pull: Complex[Array, "V N"]
-    cross: Complex[Array, "V N"]
-    fit: Complex[Array, "2 V N N"]
-    norm: Complex[Array, "2 V N N"] | None
+    pull: Complex[Array, "R N"]
+    cross: Complex[Array, "R N"]
+    fit: Complex[Array, "2 R N N"]
+    norm: Complex[Array, "2 R N N"] | None
 
 
 def terms(eq: Equivalent, x: op.Point, ridge: Float[Array, ""] | None) -> Terms:
@@ -76,12 +80,12 @@ def terms(eq: Equivalent, x: op.Point, ridge: Float[Array, ""] | None) -> Terms:
     return Terms(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), norm)
 
 
-def once(contour: Contour, factor: Complex[Array, "V M N"], trace: Complex[Array, "V N"]) -> Float[Array, "V M"]:
+def once(contour: Contour, factor: Complex[Array, "V M N"], trace: Complex[Array, "R N"]) -> Float[Array, "K M"]:
     """A function, given by its factors, applied to a trace."""
     return contour.collected(factor * trace[: factor.shape[0], None], trace[-1, 0])
 
 
-def twice(contour: Contour, kernel: Complex[Array, "2 V N N"]) -> Float[Array, "V M"]:
+def twice(contour: Contour, kernel: Complex[Array, "2 R N N"]) -> Float[Array, "K M"]:
     """The gain applied twice to a kernel."""
     gain = jnp.asarray(contour.gain)
     return contour.collected(gain * partly(gain, kernel[:, : gain.shape[0]]), kernel[0, -1, 0, 0])
@@ -92,7 +96,7 @@ def partly(gain: Complex[Array, "*V M N"], kernel: Complex[Array, "2 *V N N"]) -
     return gain @ kernel[0] + gain.conj() @ jnp.swapaxes(kernel[1], -1, -2)
 
 
-def changes(contour: Contour, of: Terms) -> tuple[Float[Array, "V M"], Float[Array, "V M"]]:
+def changes(contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:
     """L_train - 1 and L_test - 1."""
     train = -once(contour, jnp.asarray(contour.both), of.pull)
     if of.norm is not None:
@@ -100,7 +104,7 @@ def changes(contour: Contour, of: Terms) -> tuple[Float[Array, "V M"], Float[Arr
     return train, twice(contour, of.fit) - 2.0 * once(contour, jnp.asarray(contour.gain), of.cross)
 
 
-def losses(contour: Contour, of: Terms) -> tuple[Float[Array, "V M"], Float[Array, "V M"]]:
+def losses(contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:
     """Training and test loss."""
     train, test = changes(contour, of)
     return 1.0 + train, 1.0 + test

@@ -40,7 +40,7 @@ def losses(name: str, tau: Any, train: Any, test: Any, floor: Any, rtol: float, 
         _require(step <= np.ravel(slack)[order][1:], name, "the training loss cannot rise, but does by", step, at)
 
 
-def parts(name: str, tau: Any, bias2: Any, variance: Any, score_error: Any, rtol: float) -> None:
+def parts(name: str, tau: Any, bias2: Any, variance: Any, score_error: Any, rtol: Any) -> None:
     """bias^2 + variance is the score error, which another sum gives; none is negative.
 
     Raises:

@@ -22,12 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from rfscore._precision import is_traced
+from rfscore._precision import AnyArray, is_traced
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
-
-#: Arrays of JAX under a transformation, else of NumPy: concrete numbers leave nothing to compile.
-Numbers = Any
 
 
 class Equivalent(eqx.Module):
@@ -49,26 +46,26 @@ class Equivalent(eqx.Module):
             noise is averaged and V = b W/sqrt d.
     """
 
-    psi_p: Float[Numbers, ""]
-    nodes: Float[Numbers, " L"]
-    weights: Float[Numbers, " L"]
-    fixed: Float[Numbers, " 3"]
-    sampled: Float[Numbers, "J 3"]
-    share: Float[Numbers, " J"]
-    ratio: Float[Numbers, " J"]
-    excess: Float[Numbers, ""]
-    common: Float[Numbers, " 3"]
-    own: Float[Numbers, " 3"]
-    target: Float[Numbers, ""]
-    mixing: Float[Numbers, " J"] | None
+    psi_p: Float[AnyArray, ""]
+    nodes: Float[AnyArray, " L"]
+    weights: Float[AnyArray, " L"]
+    fixed: Float[AnyArray, " 3"]
+    sampled: Float[AnyArray, "J 3"]
+    share: Float[AnyArray, " J"]
+    ratio: Float[AnyArray, " J"]
+    excess: Float[AnyArray, ""]
+    common: Float[AnyArray, " 3"]
+    own: Float[AnyArray, " 3"]
+    target: Float[AnyArray, ""]
+    mixing: Float[AnyArray, " J"] | None
 
     @property
-    def population(self) -> Float[Numbers, " 3"]:
+    def population(self) -> Float[AnyArray, " 3"]:
         """Triple of U-tilde = C + B, the population version of U that the test loss sees."""
         return self.common + self.own
 
     @property
-    def top(self) -> Float[Numbers, ""]:
+    def top(self) -> Float[AnyArray, ""]:
         """An upper estimate of the largest eigenvalue of U, exact to a small factor."""
         widths = jnp.sqrt(self.share) + jnp.sqrt(self.ratio)
         wishart = (1.0 + jnp.sqrt(self.psi_p)) ** 2
@@ -77,7 +74,7 @@ class Equivalent(eqx.Module):
         return jnp.sum(size[:, 0] + wishart * (size[:, 1] + largest * size[:, 2]))
 
     @property
-    def scale(self) -> Float[Numbers, ""]:
+    def scale(self) -> Float[AnyArray, ""]:
         """s2 + v2: below this times a tiny number, only the null space of U is left."""
         return self.common[0] + self.own[0]
 

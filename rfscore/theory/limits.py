@@ -12,8 +12,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
-from rfscore._precision import float64, is_traced
+from rfscore._precision import AnyArray, float64, is_traced
 from rfscore.errors import bad
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
@@ -80,7 +81,7 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
 
 
 @float64
-def large_psi_train_loss(problem: ScoreProblem) -> np.ndarray:
+def large_psi_train_loss(problem: ScoreProblem) -> Float[AnyArray, ""]:
     r"""L_train(tau = inf) for psi_n, psi_p >> 1: int rho_Sigma e^{-2t} lam rho/(Delta_t + e^{-2t} lam rho).
 
     rho is the positive root of v2 rho^2 + [s2 + v2 (psi_p/psi_n - 1)] rho - s2 = 0 (adapted from Kim and Lee

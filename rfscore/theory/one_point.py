@@ -20,10 +20,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from rfscore.theory.equivalent import Equivalent, Numbers
+from rfscore._precision import AnyArray
+from rfscore.theory.equivalent import Equivalent
 
 #: A triple common to all points, or one a point: it broadcasts.
-Triple = Inexact[Numbers, "*#B 3"]
+Triple = Inexact[AnyArray, "*#B 3"]
 
 
 class Point(NamedTuple):

@@ -203,7 +203,7 @@ class Spectrum(Result):
         return [f"{name} {i + 1}" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
     @property
-    def cuts(self) -> Float[np.ndarray, " k-1"]:
+    def cuts(self) -> Float[np.ndarray, " gaps"]:
         """A point in every gap between bulks, the geometric mean of its ends: tells eigenvalues of draws apart."""
         return np.sqrt(self.edges[:-1, 1] * self.edges[1:, 0])
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from rfscore._precision import AnyArray
 from rfscore.errors import SolveError
 from rfscore.theory import contours
 
@@ -62,32 +63,32 @@ class StepContours(NamedTuple):
         one: 1, or 0 where the contour surrounds the origin too and its residue cancels the 1 of 1 - e_k.
     """
 
-    z: Complex[np.ndarray, "V N"]
-    weight: Complex[np.ndarray, "V N"]
-    residual: Complex[np.ndarray, "V M N"]
-    response: Complex[np.ndarray, "V M N"]
+    z: Complex[AnyArray, "V N"]
+    weight: Complex[AnyArray, "V N"]
+    residual: Complex[AnyArray, "V M N"]
+    response: Complex[AnyArray, "V M N"]
     one: float
 
     @property
-    def gain(self) -> Complex[np.ndarray, "V M N"]:
+    def gain(self) -> Complex[AnyArray, "V M N"]:
         """Factors that apply (1 - e_k)/lam."""
         return -(self.weight / self.z)[:, None] * (self.one - self.residual)
 
     @property
-    def both(self) -> Complex[np.ndarray, "V M N"]:
+    def both(self) -> Complex[AnyArray, "V M N"]:
         """Factors that apply (1 - e_k^2)/lam."""
         return -(self.weight / self.z)[:, None] * (self.one - self.residual**2)
 
-    def collected(self, products: Complex[Array, "V M N"], end: Complex[Array, ""]) -> Float[Array, "V M"]:
+    def collected(self, products: Complex[AnyArray, "V M N"], end: Complex[AnyArray, ""]) -> Float[Array, "V M"]:
         """Both halves; no number of steps ends training."""
         return 2.0 * jnp.real(products.sum(-1))
 
-    def power(self, degree: int, ridge: Float[Array, ""]) -> Complex[Array, "V M N"]:
+    def power(self, degree: int, ridge: Float[Array, ""]) -> Complex[AnyArray, "V M N"]:
         """Factors that apply (lam - ridge)^degree h_k(lam)^2."""
         return -(self.weight * (self.z - ridge) ** degree)[:, None] * self.response**2
 
     @property
-    def kick(self) -> Complex[np.ndarray, "V M N"]:
+    def kick(self) -> Complex[AnyArray, "V M N"]:
         """Factors that apply h_k."""
         return -self.weight[:, None] * self.response
 

@@ -62,7 +62,7 @@ def windows_needed(ratio: float) -> int:
 
 
 def _polish(eq: Equivalent, q: Array, delta: Array, z: Array, steps: int) -> tuple[Array, Array]:
-    def step(_: int, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+    def step(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
         x = op.point(eq, *pair)
         first, second, _size = op.residual(eq, x, z)
         dq, ddelta = op.newton_step(eq, x, first, second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -136,7 +136,7 @@ def slope(x: Array, y: Array) -> float:
 ONE_DIGIT = 1.4
 
 
-def one_digit(x: Array) -> float:
+def one_digit(x: Array | Sequence[float]) -> float:
     """How far an exponent in x may be off when the constant of its law keeps its one printed digit over these x.
 
     Example:

@@ -113,6 +113,7 @@ def test_squared_mmd_is_its_definition():
         (lambda: extractor.features(np.ones((2, 8, 8)), batch=0), "batch = 0"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_explained(call, message):
     with pytest.raises(InputError, match=message):
         call()

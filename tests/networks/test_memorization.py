@@ -174,12 +174,14 @@ SQUARE = np.eye(3)
         (lambda: chance_level(SQUARE, SQUARE, "third"), "k = 'third'"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_explained(call, message):
     with pytest.raises(InputError, match=message):
         call()
 
 
 @pytest.mark.parametrize("samples", [[["1", "2"]], [[True, False]], np.array([[b"1", b"2"]])])
+@pytest.mark.usefixtures("unchecked")
 def test_text_and_truth_values_are_no_points(samples) -> None:
     with pytest.raises(InputError, match="array of numbers"):
         memorised_fraction(samples, np.eye(2))

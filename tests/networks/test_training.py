@@ -127,7 +127,7 @@ def test_fixed_time_training_sees_one_index_and_free_training_all(t, least, most
     def network(x, index, label, key):
         return jax.numpy.full(x.shape, index, dtype=float)
 
-    x, label = np.zeros((2000, 2), dtype=np.float32), np.full(2000, -1)
+    x, label = jax.numpy.zeros((2000, 2)), jax.numpy.full(2000, -1)
     loss = train.denoising_loss(network, x, label, jax.random.key(0), t, "float32")
     assert least < float(loss) ** 0.5 < most  # the root mean square of the indices, 577 if uniform in 0 ... 999
 

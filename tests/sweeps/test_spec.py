@@ -80,6 +80,10 @@ BAD = {
     "unequal pairs": (lambda: Sweep({"psi_n": [1, 2], "psi_p": 1}, {"t": 0.1}, paired=True), "one length"),
     "descending tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[2, 1]), "ascending"),
     "negative tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[-1]), "training times"),
+    "tau text": (lambda: from_plain({"axes": {"psi_n": 1}, "fixed": FIXED, "tau": ["soon"]}), "tau = .soon."),
+    "no tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[]), "at least one"),
+    "tau none": (lambda: Sweep({"psi_n": 1}, FIXED, tau=None), "tau = None"),
+    "tau truth value": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[True]), "tau = True"),
     "psi_n too large": (lambda: Sweep({"psi_n": [1, 1e5]}, FIXED).check(), "psi_n = 100000: psi_n"),
     "no such activation": (lambda: Sweep({"psi_n": 1}, FIXED | {"activation": "step"}).check(), "tanh"),
     "n rounds to 0": (lambda: Sweep({"psi_n": [0.02, 1]}, FIXED | {"d": 8}, "finite").check(), "raise d"),
@@ -94,6 +98,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
+@pytest.mark.usefixtures("unchecked")
 def test_a_bad_sweep_is_refused_with_the_remedy(name):
     make, said = BAD[name]
     with pytest.raises(InputError, match=said):

@@ -354,6 +354,7 @@ def test_kernel_of_s_and_status_table_are_what_the_curves_use() -> None:
 
 
 @pytest.mark.parametrize("draws", [0, -1, 1.5, np.nan, "many", None, 1e16])
+@pytest.mark.usefixtures("unchecked")
 def test_number_of_draws_is_a_whole_number_or_inf(draws: object) -> None:
     with pytest.raises(rf.InputError, match=r"noise_draws = .*expected a whole number .* or inf"):
         rf.ScoreProblem(2.0, 8.0, 0.1, noise_draws=draws)
