@@ -26,7 +26,10 @@ def test_a_result_prints_its_numbers() -> None:
         "Timescales(tau_gen_scale=50.5, "
     )
     ones, twos, zeros = "[[1, 1], [1, 1]]", "[[2, 2], [2, 2]]", "[[0, 0], [0, 0]]"
-    assert repr(CURVES) == f"LossCurves(tau=[[0, 1], [10, inf]], train={ones}, test={twos}, score_error={zeros})"
+    assert (
+        repr(CURVES)
+        == f"LossCurves(tau=[[0, 1], [10, inf]], train={ones}, test={twos}, score_error={zeros}, status=0, message='')"
+    )
 
 
 def test_a_notebook_shows_a_table_of_at_most_twelve_rows() -> None:

@@ -75,10 +75,10 @@ def test_json_on_stdout_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_exit_code_is_one_when_a_claim_that_held_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    accepted = {"bonnaire2025": {"other-thresholds": Verdict.REPRODUCED}}
+    accepted = {"bonnaire2025": {"guidance": Verdict.REPRODUCED}}
     monkeypatch.setattr(expectations, "load", lambda *_: accepted)
-    assert run("--only", "other-thresholds") == 1
-    assert "REGRESSION: other-thresholds" in capsys.readouterr().out
+    assert run("--only", "guidance") == 1
+    assert "REGRESSION: guidance" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_ours_is_refused_before_anything_is_computed(
