@@ -25,6 +25,11 @@ with RunFolder(sys.argv[1]) as run:
 """
 
 
+def listening() -> None:
+    """A suite that runs in the background ignores SIGINT, and what it starts would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def press(process):
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -35,7 +40,7 @@ def press(process):
 @pytest.mark.parametrize("seconds", [5.0, 12.0, 20.0])
 def test_reproduce_ends_at_once_with_130_and_nothing_half_written(seconds, tmp_path):
     command = [sys.executable, "-m", "rfscore", "reproduce", "--tiny", "--out", str(tmp_path / "r")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening)
     time.sleep(seconds)
     took, err = press(process)
     assert process.returncode == 130 and took < 3.0
@@ -47,7 +52,9 @@ def test_reproduce_ends_at_once_with_130_and_nothing_half_written(seconds, tmp_p
 
 def test_code_that_does_not_listen_is_left_all_the_same(tmp_path):
     command = [sys.executable, "-c", DEAF, str(tmp_path / "r")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=listening
+    )
     assert process.stdout.readline() == "ready\n"
     took, err = press(process)
     assert process.returncode == 130 and took < 3.0 and err.endswith("error: interrupted\n")
@@ -68,7 +75,7 @@ def test_a_sweep_keeps_what_it_has_and_says_how_to_go_on(tmp_path):
     store = str(tmp_path / "s")
     asked = ["--model", "finite", "--psi-n", "1:8:60", "--psi-p", "4:12:60", "--t", "0.1", "--d", "16", "--seed", "0"]
     sweep = [sys.executable, "-m", "rfscore", "sweep", *asked, "--out", store, "--workers", "0"]
-    process = subprocess.Popen(sweep, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(sweep, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     time.sleep(15.0)
     took, err = press(process)
     assert process.returncode == 130 and took < 3.0 and "Traceback" not in err
