@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.checking import checked
 
 # A name, not the function: jaxtyping keeps what it compiles under it.
 jaxtyping.install_import_hook("rfscore", f"{checked.__module__}.{checked.__qualname__}")
+# When it collects docstring examples, pytest loads a package's __init__ by itself, past the hook: it comes too late.
+importlib.import_module("rfscore.cli")
 
 
 @pytest.fixture
