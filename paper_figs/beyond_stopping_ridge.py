@@ -74,7 +74,7 @@ def _theory(job: Job, one: rf.ScoreProblem) -> Arrays:
 
     def compute() -> Arrays:
         job.say(f"stopping and ridge, m = {one.noise_draws:g}")
-        ridged = [float(rf.loss_curves(optima.with_ridge(one, x), [np.inf]).test[0]) for x in STRENGTH]
+        ridged = [float(rf.loss_curves(one.replace(ridge=x), [np.inf]).test[0]) for x in STRENGTH]
         return {"stopped": np.asarray(rf.loss_curves(one, _time(one, STRENGTH)).test), "ridged": np.array(ridged)}
 
     return kept("strength", {"problem": one, "strength": STRENGTH}, diagram.code(), compute)

@@ -58,17 +58,11 @@ def of_theory(problem: rf.ScoreProblem) -> tuple[float, float, float, float]:
         return float(rf.loss_curves(problem, [tau], rtol=_RTOL).test[0])
 
     def ridged(ridge: float) -> float:
-        return float(rf.loss_curves(with_ridge(problem, ridge), [np.inf], rtol=_RTOL).test[0])
+        return float(rf.loss_curves(problem.replace(ridge=ridge), [np.inf], rtol=_RTOL).test[0])
 
     tau, ridge = _grids(problem)
     first = lowest(stopped, tau, rf.loss_curves(problem, tau, rtol=_RTOL).test)
     return *first, *lowest(ridged, ridge, np.array([ridged(x) for x in ridge]))
-
-
-def with_ridge(problem: rf.ScoreProblem, ridge: float) -> rf.ScoreProblem:
-    """The same problem with a ridge."""
-    x = problem
-    return rf.ScoreProblem(x.psi_n, x.psi_p, x.t, x.covariance, x.activation, noise_draws=x.noise_draws, ridge=ridge)
 
 
 def _grids(problem: rf.ScoreProblem) -> tuple[Array, Array]:

@@ -140,3 +140,13 @@ def test_roundoff_of_null_eigenvalues_is_zero() -> None:
     for covariance in (rf.Empirical(values), rf.Atoms(values)):
         assert np.sum(np.asarray(covariance.values) == 0.0) == 34
         rf.ScoreProblem(2.0, 4.0, 0.1, covariance)
+
+
+def test_a_problem_with_another_value_is_otherwise_the_same() -> None:
+    other = PROBLEM.replace(t=0.5, ridge=0.25)
+    assert (other.t, other.ridge, other.psi_n) == (0.5, 0.25, PROBLEM.psi_n)
+    assert other.covariance is PROBLEM.covariance and other.replace(t=PROBLEM.t, ridge=PROBLEM.ridge) == PROBLEM
+    with pytest.raises(rf.InputError, match="noise"):
+        PROBLEM.replace(noise=3)
+    with pytest.raises(rf.InputError, match="t = 9"):
+        PROBLEM.replace(t=9.0)

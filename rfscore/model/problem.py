@@ -109,6 +109,19 @@ class ScoreProblem(eqx.Module):
                 "drop the directions of negligible variance, or set them to exactly 0"
             )
 
+    def replace(self, **changes: Any) -> ScoreProblem:
+        """The same problem with other values of some arguments.
+
+        Example:
+            >>> import rfscore as rf
+            >>> rf.ScoreProblem(psi_n=8.0, psi_p=64.0, t=0.01).replace(ridge=0.1).ridge
+            0.1
+        """
+        names = ("psi_n", "psi_p", "t", "covariance", "activation", "noise_draws", "ridge")
+        if unknown := set(changes) - set(names):
+            raise bad("arguments of a problem", sorted(unknown), f"some of {list(names)}")
+        return ScoreProblem(**{name: changes.get(name, getattr(self, name)) for name in names})
+
     @property
     def delta(self) -> Any:
         """Delta_t = 1 - exp(-2t), the noise variance."""

@@ -41,7 +41,7 @@ def test_a_ridge_put_on_a_flow_is_the_network_trained_with_it():
     problem = rf.ScoreProblem(2.0, 4.0, 0.1, noise_draws=2)
     stream = lambda: finite.stream(problem, 12, 0)  # noqa: E731
     flow = rf.finite.draw(problem, 12, stream()).gradient_flow()
-    with_one = rf.finite.draw(optima.with_ridge(problem, 0.3), 12, stream()).gradient_flow()
+    with_one = rf.finite.draw(problem.replace(ridge=0.3), 12, stream()).gradient_flow()
     tau = [1.0, 1e3, np.inf]
     np.testing.assert_allclose(flow.with_ridge(0.3).loss_curves(tau).test, with_one.loss_curves(tau).test, rtol=1e-12)
     assert flow.loss_curves(tau).test[-1] != pytest.approx(with_one.loss_curves(tau).test[-1], rel=1e-2)
@@ -95,5 +95,5 @@ def test_recorded_optima_are_stationary_points_of_the_theory():
     best = n["time"][0][row] / float(problem.delta)
     assert np.argmin(rf.loss_curves(problem, best * np.array([0.9, 1.0, 1.1])).test) == 1
     ridge = n["ridge"][0][row] * psi_p
-    losses = [rf.loss_curves(optima.with_ridge(problem, ridge * x), [np.inf]).test[0] for x in (0.9, 1.0, 1.1)]
+    losses = [rf.loss_curves(problem.replace(ridge=ridge * x), [np.inf]).test[0] for x in (0.9, 1.0, 1.1)]
     assert np.argmin(losses) == 1

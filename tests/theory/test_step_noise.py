@@ -24,8 +24,13 @@ def noisy(problem: rf.ScoreProblem, steps: object, step: float, **how: object) -
 
 @pytest.mark.parametrize(
     ("problem", "momentum", "fresh", "batch", "part"),
-    [(PLAIN, 0.0, True, 1.0, 0.6), (RIDGED, 0.3, True, 0.4, 0.6), (RIDGED, 0.0, False, 0.25, 0.6)],
-    ids=["fresh noises", "fresh noises of a part, momentum, ridge", "part of the samples"],
+    [
+        (PLAIN, 0.0, True, 1.0, 0.6),
+        (RIDGED, 0.3, True, 0.4, 0.6),
+        (RIDGED, 0.0, False, 0.25, 0.6),
+        (rf.ScoreProblem(0.5, 4.0, 1.0), 0.0, True, 1.0, 0.6),
+    ],
+    ids=["fresh noises", "fresh noises of a part, momentum, ridge", "part of the samples", "noise beside few samples"],
 )
 def test_curve_is_the_limit_of_the_matrix_recursion(
     problem: rf.ScoreProblem, momentum: float, fresh: bool, batch: float, part: float
