@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from paper_figs import look, samples, trained
 from paper_figs.job import Job, NotRun, Row
 from rfscore import observables as ob
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import style
 from rfscore.report.numbers import listed, num
+from rfscore.runs.summary import RunSummary
 
 NAME = "fig02_images"
 TITLE = "U-Nets on faces and on digits: memorised fraction, losses at t = 0.01, quality"

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 
 from paper_figs import diagram, look, trained
 from paper_figs.job import Job, Row
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import style
 from rfscore.report.numbers import listed, num
+from rfscore.runs.summary import RunSummary
 
 NAME = "fig03_widths"
 TITLE = "dependence on the width, and the phase diagram of the random-features model"

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from paper_figs import look, trained
 from paper_figs.job import Job, NotRun, Row
 from rfscore import plotting
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import style
 from rfscore.report.numbers import listed, num
+from rfscore.runs.summary import RunSummary
 
 NAME = "fig07_optimiser"
 TITLE = "trained networks with full batches, and with Adam"

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from paper_figs import look, trained
 from paper_figs.job import Job, Row
 from rfscore import plotting
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import networks, style
 from rfscore.report.numbers import listed, num
+from rfscore.runs.summary import RunSummary
 
 NAME = "fig09_mixture"
 TITLE = "Gaussian mixture, d = 8: KL divergence and memorised fraction against training"

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from paper_figs import look
 from paper_figs.job import ROOT, NotRun
-from rfscore.networks.compare import Comparison, compare
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import networks, style
+from rfscore.runs.compare import Comparison, compare
+from rfscore.runs.summary import RunSummary
 
 #: Sizes n that have a colour of their own, the same in every figure.
 SIZES = tuple(2**k for k in range(4, 13))

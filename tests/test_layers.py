@@ -24,6 +24,7 @@ FLOORS = (
     ("output", "testing"),
     ("plotting", "report"),
     ("plot",),
+    ("runs",),
     ("networks",),
     ("sweeps", "reproduce", "validation"),
     ("cli",),

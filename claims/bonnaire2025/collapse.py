@@ -8,7 +8,7 @@ import numpy as np
 
 import rfscore as rf
 from claims.bonnaire2025.times import PSI_N
-from rfscore.networks.scaling import horizontal_spread
+from rfscore.runs.scaling import horizontal_spread
 from rfscore.validation.evidence import Comparison, Form, below, more
 from rfscore.validation.lab import COINCIDE, TAU, Lab
 

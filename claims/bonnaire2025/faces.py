@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from claims.bonnaire2025.groups import kind, times
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 from rfscore.validation.evidence import Comparison, NotTestable, below, near
 from rfscore.validation.lab import Lab
 

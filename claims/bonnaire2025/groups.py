@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from rfscore.networks.compare import Comparison as Compared
-from rfscore.networks.compare import compare
-from rfscore.networks.readings import RunTimes
-from rfscore.networks.scaling import horizontal_spread
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.compare import Comparison as Compared
+from rfscore.runs.compare import compare
+from rfscore.runs.readings import RunTimes
+from rfscore.runs.scaling import horizontal_spread
+from rfscore.runs.summary import RunSummary
 from rfscore.validation.evidence import Comparison, NotTestable, below, more, near, telling
 from rfscore.validation.lab import COINCIDE, Lab, one_digit
 

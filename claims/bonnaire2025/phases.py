@@ -9,9 +9,9 @@ import numpy as np
 
 from claims.bonnaire2025.groups import TELLS, Group, groups, kind, of_width, times, words
 from rfscore import observables as ob
-from rfscore.networks.compare import compare
-from rfscore.networks.scaling import Fit
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.compare import compare
+from rfscore.runs.scaling import Fit
+from rfscore.runs.summary import RunSummary
 from rfscore.validation.evidence import Comparison, NotTestable, below, more, near, telling
 from rfscore.validation.lab import Lab
 

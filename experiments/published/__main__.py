@@ -18,8 +18,8 @@ from matplotlib.ticker import NullFormatter
 
 import rfscore as rf
 from rfscore import plotting
-from rfscore.networks.scaling import fit_scaling
 from rfscore.plotting import style
+from rfscore.runs.scaling import fit_scaling
 
 HERE = Path(__file__).resolve().parent
 #: Curves among the readings, the law they are held against, and whether its variable is W.

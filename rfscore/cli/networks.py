@@ -91,7 +91,7 @@ def compare(
 ) -> None:
     """tau_opt, tau_onset, tau_half, their scaling with n and W, collapse in tau/n, and the theory beside it."""
     from rfscore.networks import compare as comparing
-    from rfscore.networks.report import compare_runs
+    from rfscore.runs.report import compare_runs
 
     found = compare_runs(runs, out, quality=quality, threshold=threshold, prediction=prediction)
     if as_json:

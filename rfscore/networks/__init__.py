@@ -8,5 +8,4 @@ _need("rfscore.networks", "optax", "safetensors", "xarray")
 from rfscore.networks.config import RunConfig as RunConfig
 from rfscore.networks.mlp import ResidualMLP as ResidualMLP
 from rfscore.networks.network import parameter_count as parameter_count
-from rfscore.networks.summary import RunSummary as RunSummary
 from rfscore.networks.unet import UNet as UNet

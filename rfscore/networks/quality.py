@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from rfscore._spaces import warn_of_mismatch
+from rfscore.data.torch_file import verified_bytes
 from rfscore.errors import InputError, bad
 from rfscore.networks.extractor import check_images, features
 from rfscore.networks.frechet import frechet_extrapolated, kernel_distance
-from rfscore.networks.torch_file import verified_bytes
 
 Extractor = Literal["efficientnet-lite0", "pixels"]
 #: What is written beside the numbers each extractor gives.

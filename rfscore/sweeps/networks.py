@@ -20,7 +20,7 @@ def evaluate(point: Point, shared: Mapping[str, Any], folder: Path) -> Outcome:
     """
     from rfscore.networks import data, run
     from rfscore.networks.measure import measure_run
-    from rfscore.networks.readings import read_times
+    from rfscore.runs.readings import read_times
 
     config = network_config(shared, point)
     run.train(config, folder, lambda *_: None, resume=(folder / run.CONFIG).exists())

@@ -14,7 +14,7 @@ from jaxtyping import Float
 import rfscore as rf
 import rfscore.finite
 from rfscore._text import read_toml
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 from rfscore.validation.evidence import Comparison, Form, NotTestable, near
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import pytest
 
 from rfscore import plotting
 from rfscore.cli import show
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 
 NAME = "CelebA32_1024_32_SGD_Momentum_512_0.0100_index0_with_a_long_name_[a]_:tau:_é"
 

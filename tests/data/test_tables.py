@@ -12,8 +12,8 @@ from rfscore._text import read_json, read_toml
 from rfscore.data.tables import read_table
 from rfscore.errors import InputError
 from rfscore.networks import config as configs
-from rfscore.networks.authors import read_authors
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.authors import read_authors
+from rfscore.runs.summary import RunSummary
 
 MEANT = [[100000.0, 3.25], [200000.0, 22.4]]
 # name: what the file holds, of one and the same table

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments import gpu, queue
 from experiments.queue import Stage
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 
 SMALL = ("training.steps=60", "training.first_snapshot=20", "training.snapshots=2", "measurement.samples=64",
          "measurement.sampler_steps=10", "measurement.noises=2")  # fmt: skip

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from rfscore.data import torch_file
 from rfscore.errors import InputError
-from rfscore.networks import extractor, frechet, quality, torch_file
+from rfscore.networks import extractor, frechet, quality
 from rfscore.networks.frechet import frechet_distance, frechet_extrapolated, gaussian_frechet, kernel_distance
 
 #: Digit 0 in the original PyTorch network: some of its 1280 features, and the mean over the first 8 digits.

@@ -19,7 +19,7 @@ from rfscore.networks.frechet import frechet_distance
 from rfscore.networks.measure import _quality, _score_distances, fixed_time_loss, measure_run
 from rfscore.networks.network import new_network
 from rfscore.networks.schedule import ALPHA_BAR, TIMES, index_of
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 
 FACES = Path(__file__).resolve().parents[3] / "shared/data/celeba30k_gray32.npz"
 

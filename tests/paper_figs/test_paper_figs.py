@@ -15,8 +15,8 @@ import rfscore as rf
 from paper_figs import __main__ as command
 from paper_figs import cache, diagram, finite, look, readme, samples, trained
 from paper_figs.job import HERE, Job, NotRun, Row, records
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import networks
+from rfscore.runs.summary import RunSummary
 
 PAPER = {"02", "03", "04", "05", "06", "07", "09", "10", "11", "12", "13", "14", "15"}
 SCRIPTS = command.names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 from rfscore.sweeps import Store, Sweep, run
 
 SHARED = {

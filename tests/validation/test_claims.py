@@ -15,7 +15,7 @@ import rfscore as rf
 from claims.bonnaire2025 import misprints, phases, scalings
 from claims.neighbours import double_descent
 from rfscore.errors import InputError
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 from rfscore.validation import NotTestable, Verdict, all_papers, expectations, judge, validate
 from rfscore.validation.lab import Lab
 from rfscore.validation.paper import chosen

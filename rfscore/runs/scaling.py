@@ -69,7 +69,7 @@ def fit_scaling(
 
     Example:
         >>> import numpy as np
-        >>> from rfscore.networks.scaling import fit_scaling
+        >>> from rfscore.runs.scaling import fit_scaling
         >>> n, width = np.array([256.0, 1024.0, 256.0, 1024.0]), np.array([16.0, 16.0, 32.0, 32.0])
         >>> fit = fit_scaling(n, width, 300 * n / width)
         >>> round(fit.gamma, 12), round(fit.beta, 12), fit.used
@@ -169,7 +169,7 @@ def horizontal_spread(
 
     Example:
         >>> import numpy as np
-        >>> from rfscore.networks.scaling import horizontal_spread
+        >>> from rfscore.runs.scaling import horizontal_spread
         >>> x = np.geomspace(1.0, 100.0, 21)
         >>> y = np.log(x) / np.log(100.0)
         >>> f"{horizontal_spread([(x, y), (4 * x, y)], 0.05):.3f}"  # two curves, standard deviation log(4)/2

@@ -11,12 +11,12 @@ import pytest
 
 from rfscore import observables
 from rfscore.errors import InputError
-from rfscore.networks.compare import compare, load_run, table, to_plain
-from rfscore.networks.figures import figure
-from rfscore.networks.readings import read_times
-from rfscore.networks.report import compare_runs, fit_sentence
-from rfscore.networks.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.compare import compare, load_run, table, to_plain
+from rfscore.runs.figures import figure
+from rfscore.runs.readings import read_times
+from rfscore.runs.report import compare_runs, fit_sentence
+from rfscore.runs.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
+from rfscore.runs.summary import RunSummary
 
 CHANCE = 0.002
 

@@ -8,13 +8,13 @@ from os import PathLike
 
 import numpy as np
 
-from rfscore.networks.compare import Comparison, compare, table, to_plain
-from rfscore.networks.prediction import PSI_P
-from rfscore.networks.scaling import Fit
-from rfscore.networks.summary import RunSummary
 from rfscore.output import RunFolder
 from rfscore.report.numbers import num
 from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture, to_markdown
+from rfscore.runs.compare import Comparison, compare, table, to_plain
+from rfscore.runs.prediction import PSI_P
+from rfscore.runs.scaling import Fit
+from rfscore.runs.summary import RunSummary
 
 _SYMBOLS = {
     "tau_opt": "τ_opt", "tau_onset": "τ_onset (f_mem)", "tau_half": "τ_half (gap)",
@@ -59,7 +59,7 @@ def compare_runs(
         RfscoreError: the disk is full.
     """
     from rfscore import plotting
-    from rfscore.networks.figures import figure
+    from rfscore.runs.figures import figure
 
     found = compare(paths, quality=quality, threshold=threshold, resamples=resamples, seed=seed, prediction=prediction)
     with RunFolder(out, seeds=[seed], overwrite=overwrite) as folder:

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rfscore.networks.compare import Comparison
-from rfscore.networks.readings import TIMES, Reading
-from rfscore.networks.summary import RunSummary
 from rfscore.plotting import networks, panels, style
+from rfscore.runs.compare import Comparison
+from rfscore.runs.readings import TIMES, Reading
+from rfscore.runs.summary import RunSummary
 
 _LABELS = {
     "test_loss": "loss per dimension", "frechet": "Fréchet distance", "kernel": "kernel distance",

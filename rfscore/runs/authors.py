@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from rfscore.data.tables import read_table
 from rfscore.errors import bad
-from rfscore.networks.summary import RunSummary
+from rfscore.runs.summary import RunSummary
 
 F_MEM = "fraction_memorized.txt"
 _FOLDER = re.compile(r"(?P<n>\d+)_(?P<W>\d+)$|[A-Za-z]+\d+_(?P<n2>\d+)_(?P<W2>\d+)_[A-Za-z_]+_\d+_\d*\.?\d+")

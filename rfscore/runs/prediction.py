@@ -10,8 +10,8 @@ from jaxtyping import Float
 from rfscore.errors import bad
 from rfscore.model.population import MAX_CONDITION, Empirical
 from rfscore.model.problem import ScoreProblem
-from rfscore.networks.summary import RunSummary
 from rfscore.observables import Observable
+from rfscore.runs.summary import RunSummary
 from rfscore.theory.curve_times import curve_times
 from rfscore.theory.losses import loss_curves
 

@@ -14,12 +14,12 @@ from jaxtyping import Float
 
 from rfscore import _plain
 from rfscore.errors import RfscoreError, bad
-from rfscore.networks.authors import is_authors_folder, read_authors
-from rfscore.networks.prediction import Prediction, predict
-from rfscore.networks.readings import TIMES, RunTimes, read_times
-from rfscore.networks.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
-from rfscore.networks.summary import RunSummary
 from rfscore.observables import LocalSlopes
+from rfscore.runs.authors import is_authors_folder, read_authors
+from rfscore.runs.prediction import Prediction, predict
+from rfscore.runs.readings import TIMES, RunTimes, read_times
+from rfscore.runs.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
+from rfscore.runs.summary import RunSummary
 
 if TYPE_CHECKING:
     from rfscore.report.page import Table
@@ -108,8 +108,8 @@ def compare(
 
     Example:
         >>> import numpy as np
-        >>> from rfscore.networks.compare import compare
-        >>> from rfscore.networks.summary import RunSummary
+        >>> from rfscore.runs.compare import compare
+        >>> from rfscore.runs.summary import RunSummary
         >>> tau = np.geomspace(1e2, 1e6, 33)
         >>> def run(n):
         ...     columns = {"test_loss": np.log(tau / 1e4) ** 2, "f_mem": 1 / (1 + (300 * n / tau) ** 4)}

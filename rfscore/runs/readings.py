@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from rfscore import observables
 from rfscore.errors import InputError, bad
-from rfscore.networks.summary import RunSummary
 from rfscore.observables import Observable
+from rfscore.runs.summary import RunSummary
 
 #: Curves whose lowest point may define tau_opt.
 QUALITIES = ("test_loss", "frechet", "kernel", "kl")

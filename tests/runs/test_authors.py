@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rfscore.errors import InputError
-from rfscore.networks.authors import is_authors_folder, read_authors
-from rfscore.networks.compare import compare, load_run
-from rfscore.networks.report import compare_runs
+from rfscore.runs.authors import is_authors_folder, read_authors
+from rfscore.runs.compare import compare, load_run
+from rfscore.runs.report import compare_runs
 
 NAME = "CelebA32_1024_32_SGD_Momentum_512_0.0100_index0"
 STEPS = [0, 1000, 10000, 100000, 400000, 1000000]
