@@ -13,6 +13,8 @@ export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # One BLAS thread per pytest worker: the workers already fill the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A file stays with one worker, which prepares and compiles what its tests share once.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check reproduce figures test test-slow bench clean
@@ -83,11 +85,11 @@ check: setup
 
 test: setup
 	@echo "test: the suite on $(JOBS) workers (make test-slow runs the long part)"
-	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) $(BY_FILE) -m "not slow" $(ARGS)
 
 test-slow: setup
 	@echo "test-slow: the long part on $(JOBS) workers"
-	@$(ONE_THREAD) "$(VENV)" -m pytest -n $(JOBS) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
+	@$(ONE_THREAD) JAX_DISABLE_MOST_OPTIMIZATIONS=0 "$(VENV)" -m pytest -n $(JOBS) $(BY_FILE) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
 
 bench: setup
 	@echo "bench: measuring ratios in one run; close other programs"

@@ -239,14 +239,15 @@ class RunFolder:
         """Write an xarray Dataset as netCDF-4."""
         return self.write(name, netcdf_bytes(dataset))
 
-    def figure(self, name: str, figure: Figure, *, dpi: int = 150) -> tuple[Path, Path]:
-        """Write a matplotlib figure as `name`.pdf and `name`.png, without dates, so equal figures are equal files."""
-        paths = []
-        for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+    def figure(self, name: str, figure: Figure, *, dpi: int = 150, pdf: bool = True) -> Path:
+        """Write a matplotlib figure as `name`.png and `name`.pdf, without dates, so equal figures are equal files."""
+        wanted: list[tuple[str, dict[str, Any]]] = [("png", {"Software": None})]
+        wanted += [("pdf", {"CreationDate": None})] * pdf
+        for suffix, metadata in wanted:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata)
-            paths.append(self.write(f"{name}.{suffix}", buffer.getvalue()))
-        return paths[0], paths[1]
+            self.write(f"{name}.{suffix}", buffer.getvalue())
+        return self.path / f"{name}.png"
 
 
 def _names(listed: object) -> list[object]:

@@ -54,7 +54,7 @@ def spectrum(found: Spectrum, ax: Axes | None = None) -> Axes:
     """
     ax = _axes(ax)
     places = [plotting.places(low, high) for low, high in found.edges]
-    plotting.density(ax, [(lam, lam * found.density(lam)) for lam in places], found.atoms)
+    plotting.density(ax, [(lam, lam * found.density(lam)) for lam in places], found.atoms, found.names)
     return ax
 
 

@@ -164,11 +164,11 @@ def test_a_run_leaves_its_files_and_a_complete_manifest(tmp_path):
         run.text("report.md", "# τ_mem\n")
         run.json("numbers.json", {"tau_mem": 1e5})
         run.netcdf("curves.nc", xr.Dataset({"train": ("tau", [1.0])}))
-        pdf, png = run.figure("figures/spectrum", figure)
+        png = run.figure("figures/spectrum", figure)
     assert files(run.path) == sorted(
         ["curves.nc", "figures/spectrum.pdf", "figures/spectrum.png", MANIFEST, "numbers.json", "report.md"]
     )
-    assert pdf.read_bytes().startswith(b"%PDF") and png.read_bytes().startswith(b"\x89PNG")
+    assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF") and png.read_bytes().startswith(b"\x89PNG")
     facts = manifest(run.path)
     assert facts["status"] == "complete" and facts["seeds"] == [3, 4] and facts["preset"] == "quick"
     assert facts["problem"]["psi_n"] == 8.0 and facts["wall_time_s"] >= 0
@@ -184,7 +184,8 @@ def test_equal_figures_are_equal_files(tmp_path):
         figure = Figure(figsize=(2, 1))
         figure.subplots().plot([1, 2], [0, 1])
         with RunFolder(folder) as run:
-            return [path.read_bytes() for path in run.figure("f", figure)]
+            png = run.figure("f", figure)
+            return [path.read_bytes() for path in (png, png.with_suffix(".pdf"))]
 
     assert draw(tmp_path / "a") == draw(tmp_path / "b")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfscore.cli import networks, show
+from rfscore.cli import networks, pictures, show
 from rfscore.cli.options import (
     Activation,
     Covariance,
@@ -22,6 +22,7 @@ from rfscore.cli.options import (
     NoPlot,
     Out,
     Overwrite,
+    Pdf,
     Points,
     PsiN,
     PsiP,
@@ -98,7 +99,7 @@ def spectrum(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
-    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
     import rfscore as rf
@@ -111,19 +112,14 @@ def spectrum(
     }  # fmt: skip
 
     def picture() -> Any:
-        from rfscore import plotting
-
-        figure, axes = plotting.panels(width=4.6, height=3.0)
-        places = [plotting.places(low, high) for low, high in spec.edges]
-        plotting.density(axes[0, 0], [(lam, lam * spec.density(lam)) for lam in places], spec.atoms)
-        return figure
+        return pictures.spectrum(spec, _title(problem))
 
     def screen() -> None:
         rows = [[f"atom at {x:.6g}", "", f"{m:.9f}"] for x, m in spec.atoms]
         rows += [[f"{a:.9g}", f"{b:.9g}", f"{m:.9f}"] for (a, b), m in zip(spec.edges, spec.masses, strict=True)]
         show.table(f"Spectrum of U: {_title(problem)}", ["from", "to", "fraction of eigenvalues"], rows)
 
-    show.leave("spectrum", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+    show.leave("spectrum", as_json=as_json, plot=not no_plot, pdf=pdf, out=out, result=result, problem=problem,
                dataset=spec.to_xarray, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
 
 
@@ -133,7 +129,7 @@ def curves(
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
-    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Training loss, test loss and score error at every training time tau, by theory; tau = 0 and infinity included."""
     import rfscore as rf
@@ -146,20 +142,14 @@ def curves(
     result = {"problem": problem, "tau": tau, **losses, "tau_opt": times.tau_opt, "tau_half": times.tau_half}
 
     def picture() -> Any:
-        from rfscore import plotting
-
-        figure, axes = plotting.panels(1, 2, width=7.2, height=3.0)
-        inner = slice(1, -1)
-        plotting.losses(axes[0, 0], {psi_n: (tau[inner], found.train[inner])}, {psi_n: (tau[inner], found.test[inner])})
-        plotting.score_error(axes[0, 1], {psi_n: (tau[inner], found.score_error[inner])}, legend=False)
-        return figure
+        return pictures.curves(tau, found, times, _title(problem))
 
     def screen() -> None:
         rows = _curve_rows(tau, found.train, found.test, found.score_error)
         show.table(f"Losses by theory: {_title(problem)}", ["tau", "training", "test", "score error"], rows)
         show.table("Times of the exact curves", ["", "tau", "meaning"], _times_rows(times))
 
-    show.leave("curves", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+    show.leave("curves", as_json=as_json, plot=not no_plot, pdf=pdf, out=out, result=result, problem=problem,
                dataset=found.to_xarray, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
 
 
@@ -168,7 +158,7 @@ def timescales(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
-    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Time scales of the spectrum, and the times of the exact curves: tau_opt (best stopping), tau_half (half gap)."""
     import rfscore as rf
@@ -186,7 +176,7 @@ def timescales(
         return xr.Dataset({name: ((), value) for name, value in values.items()})
 
     def picture() -> Any:
-        return _times_picture(problem)
+        return pictures.timescales(problem, _title(problem))
 
     def screen() -> None:
         words = {
@@ -200,33 +190,8 @@ def timescales(
         show.table(f"Scales of the spectrum: {_title(problem)}", ["", "value", "meaning"], rows)
         show.table("Times of the exact curves", ["", "tau", "meaning"], _times_rows(found))
 
-    show.leave("timescales", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem,
+    show.leave("timescales", as_json=as_json, plot=not no_plot, pdf=pdf, out=out, result=result, problem=problem,
                dataset=dataset, picture=picture, screen=screen, overwrite=overwrite)  # fmt: skip
-
-
-def _times_picture(problem: rf.ScoreProblem) -> Any:
-    """Times for psi_n around the one asked for, all else equal."""
-    import equinox as eqx
-    import numpy as np
-
-    import rfscore as rf
-    from rfscore import plotting
-    from rfscore.model.problem import PSI_RANGE
-
-    psi_n = np.clip(float(problem.psi_n) * 2.0 ** np.arange(-2.0, 2.5, 0.5), *PSI_RANGE)
-    around = [eqx.tree_at(lambda q: q.psi_n, problem, float(v)) for v in np.unique(psi_n)]
-    scales = [rf.timescales(q) for q in around]
-    found = [rf.curve_times(q) for q in around]
-    read = {name: np.array([getattr(x, name).value for x in found]) for name in ("tau_opt", "tau_half")}
-    lines = {
-        r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem_edge) for s in scales]), "--"),
-        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last_edge) for s in scales]), ":"),
-        r"$1/\Delta_t$": (np.array([float(s.tau_gen_scale) for s in scales]), "-."),
-    }
-    figure, axes = plotting.panels(width=4.6, height=3.4)
-    plotting.times(axes[0, 0], np.unique(psi_n), read, {}, lines)
-    axes[0, 0].set_ylim(top=50 * max(float(s.tau_last_edge) for s in scales))
-    return figure
 
 
 @app.command()
@@ -236,7 +201,7 @@ def finite(
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     d: Dimension = 50, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
-    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, overwrite: Overwrite = False,
+    as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Draw one instance at dimension d, train it by exact gradient flow, and set it next to the theory."""
     import rfscore as rf
@@ -259,19 +224,9 @@ def finite(
                                       eigenvalues=("mode", flow.eigenvalues))  # fmt: skip
 
     def picture() -> Any:
-        import numpy as np
-
-        from rfscore import plotting
-
-        figure, axes = plotting.panels(width=4.6, height=3.2)
-        inner, some = slice(1, -1), slice(1, -1, max(1, len(tau) // 24))
-        none = np.zeros(len(tau[some]))
-        plotting.losses(
-            axes[0, 0], {psi_n: (tau[inner], theory.train[inner])}, {psi_n: (tau[inner], theory.test[inner])},
-            {psi_n: plotting.Points(tau[some], run.train[some], none)},
-            {psi_n: plotting.Points(tau[some], run.test[some], none)},
-        )  # fmt: skip
-        return figure
+        return pictures.finite(
+            tau, theory, run, f"{_title(problem)}\nd = {d}, n = {flow.instance.n}, p = {flow.instance.p}, seed {seed}"
+        )
 
     def screen() -> None:
         rows = _curve_rows(tau, run.train, theory.train, run.test, theory.test)
@@ -279,8 +234,8 @@ def finite(
         show.table(title, ["tau", "training", "theory", "test", "theory"], rows)
         show.table("Times of this instance's exact curves", ["", "tau", "meaning"], _times_rows(times))
 
-    show.leave("finite", as_json=as_json, plot=not no_plot, out=out, result=result, problem=problem, dataset=dataset,
-               picture=picture, screen=screen, seeds=[seed], overwrite=overwrite)  # fmt: skip
+    show.leave("finite", as_json=as_json, plot=not no_plot, pdf=pdf, out=out, result=result, problem=problem,
+               dataset=dataset, picture=picture, screen=screen, seeds=[seed], overwrite=overwrite)  # fmt: skip
 
 
 @app.command()

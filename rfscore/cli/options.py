@@ -49,6 +49,7 @@ Points = Annotated[int, typer.Option("--points", help="Number of training times,
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of table and picture.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to [default: rfscore-output/COMMAND].")]
 NoPlot = Annotated[bool, typer.Option("--no-plot", help="No picture; nothing is written unless --out is given.")]
+Pdf = Annotated[bool, typer.Option("--pdf", help="The picture as PDF, too.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Accept a folder rfscore did not make; its files stay.")]
 Dimension = Annotated[int, typer.Option("--d", help="Data dimension; n = psi_n d, p = psi_p d.")]
 Kind = Annotated[Features, typer.Option("--features", help="Non-linear features, or their Gaussian equivalent.")]

@@ -110,7 +110,7 @@ def written(run: RunFolder) -> str:
 
 
 def leave(
-    command: str, *, as_json: bool, plot: bool, out: Path | None, result: Mapping[str, Any], problem: Any,
+    command: str, *, as_json: bool, plot: bool, pdf: bool, out: Path | None, result: Mapping[str, Any], problem: Any,
     dataset: Callable[[], xarray.Dataset], picture: Callable[[], Figure], screen: Callable[[], None],
     seeds: Any = None, overwrite: bool = False,
 ) -> None:  # fmt: skip
@@ -130,7 +130,7 @@ def leave(
                 from rfscore import plotting
 
                 with plotting.paper():
-                    run.figure(command, picture())
+                    run.figure(command, picture(), pdf=pdf)
     if as_json:
         put_json(to_json(result))
         return

@@ -71,24 +71,26 @@ def density(
     ax: Axes,
     pieces: Sequence[tuple[np.ndarray, np.ndarray]],
     atoms: Sequence[tuple[float, float]] = (),
+    names: Sequence[str] = (),
 ) -> None:
-    """The whole density on logarithmic axes: one line per bulk, a vertical line per atom.
+    """The whole density on logarithmic axes: one line per bulk, in its colour where it has a name, one per atom.
 
     Args:
         ax: axes to draw into.
         pieces: (lam, lam rho(lam)) of each bulk.
         atoms: (location, mass).
+        names: of the bulks, as in `Spectrum.names`.
     """
-    for lam, y in pieces:
-        seen = np.isfinite(y)
-        ax.plot(lam[seen], y[seen], color=style.INK)
-        ax.fill_between(lam[seen], y[seen], color=style.INK, alpha=0.15, linewidth=0)
+    for (lam, y), name in zip(pieces, names or [""] * len(pieces), strict=True):
+        seen, colour = np.isfinite(y), style.bulk_colour(name)
+        ax.plot(lam[seen], y[seen], color=colour, label=name or None)
+        ax.fill_between(lam[seen], y[seen], color=colour, alpha=0.2, linewidth=0)
     for where, mass in atoms:
         ax.axvline(where, color=style.ATOM, linewidth=2.2, label=f"atom of mass {mass:.4g}")
-    if atoms:
+    if atoms or names:
         ax.legend(loc="upper right")
     ax.set_xscale("log")
-    ax.set_ylim(0.0, 1.05 * max(top(np.log(lam), y) for lam, y in pieces))
+    ax.set_ylim(0.0, (1.4 if names else 1.05) * max(top(np.log(lam), y) for lam, y in pieces))
     ax.set(xlabel=r"eigenvalue $\lambda$ of $U$", ylabel=r"$\lambda\,\rho(\lambda)$: mass per unit of $\ln\lambda$")
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 #: Inches; one panel is legible in a column of a two-column page.
 COLUMN = 3.5
 INK = "#222222"
-FAINT = "#8a8a8a"
+FAINT = "#6b6b6b"  # 5.3 to 1 on white
 #: Colours of Okabe and Ito, told apart by every kind of colour vision.
 TRAIN, TEST = "#0072B2", "#D55E00"
 POPULATION, SAMPLE, LOWEST, ATOM = "#56B4E9", "#009E73", "#E69F00", "#777777"

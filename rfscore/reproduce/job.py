@@ -67,7 +67,7 @@ def reproduce(
         advance("report", 0.5 * _STARTING)
         pictures = {}
         for name, figure in figures.all_figures(spectra, tau, curves, images, numbers, plan.curves.d):
-            _, png = folder.figure(f"figures/{name}", figure)
+            png = folder.figure(f"figures/{name}", figure)
             pictures[name] = (png.read_bytes(), *plotting.cut(figure))
         folder.netcdf("results.nc", report.dataset(plan, spectra, tau, curves, images, numbers))
         folder.json("numbers.json", numbers)

@@ -34,9 +34,15 @@ def test_every_command_leaves_a_picture_and_its_numbers_by_default(command, tmp_
     assert (code, err) == (0, "")
     assert "psi_n = 2" in out
     assert {p.name for p in folder.iterdir()} == {
-        "manifest.json", f"{command}.json", f"{command}.nc", f"{command}.pdf", f"{command}.png"
+        "manifest.json", f"{command}.json", f"{command}.nc", f"{command}.png"
     }  # fmt: skip
     assert json.loads((folder / "manifest.json").read_text())["status"] == "complete"
+
+
+def test_the_picture_comes_as_pdf_where_asked(tmp_path, capsys):
+    code, out, _ = run(["spectrum", *SMALL, "--pdf"], capsys)
+    assert code == 0 and "spectrum.pdf" in out
+    assert (tmp_path / "rfscore-output" / "spectrum" / "spectrum.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("command", ["spectrum", "curves", "timescales", "finite"])

@@ -37,7 +37,7 @@ def press(process):
     return time.monotonic() - start, err
 
 
-@pytest.mark.parametrize("seconds", [5.0, 12.0, 20.0])
+@pytest.mark.parametrize("seconds", [3.0, 9.0])
 def test_reproduce_ends_at_once_with_130_and_nothing_half_written(seconds, tmp_path):
     command = [sys.executable, "-m", "rfscore", "reproduce", "--tiny", "--out", str(tmp_path / "r")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening)
@@ -76,7 +76,10 @@ def test_a_sweep_keeps_what_it_has_and_says_how_to_go_on(tmp_path):
     asked = ["--model", "finite", "--psi-n", "1:8:60", "--psi-p", "4:12:60", "--t", "0.1", "--d", "16", "--seed", "0"]
     sweep = [sys.executable, "-m", "rfscore", "sweep", *asked, "--out", store, "--workers", "0"]
     process = subprocess.Popen(sweep, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
-    time.sleep(15.0)
+    for _ in range(600):  # until something is kept
+        time.sleep(0.1)
+        if any(file.stat().st_size for file in (tmp_path / "s" / "records").glob("*")):
+            break
     took, err = press(process)
     assert process.returncode == 130 and took < 3.0 and "Traceback" not in err
     assert err.endswith("error: interrupted; what is done is kept: continue with --resume\n")
