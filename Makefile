@@ -17,7 +17,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check reproduce figures test test-slow bench clean
+.PHONY: help setup check reproduce figures test test-slow bench docs clean
 
 help:
 	@echo "make reproduce  set up ./.venv, then compute theory, exact finite size and real data side by side (about 4 minutes)"
@@ -27,6 +27,7 @@ help:
 	@echo "make test-slow  set up ./.venv, then run the long ones, which stand apart"
 	@echo "make check      set up ./.venv, then style, types and dead code, in seconds"
 	@echo "make bench      set up ./.venv, then measure speed and print the table of the README"
+	@echo "make docs       set up ./.venv, then build the site into build/docs, every example run (some minutes)"
 	@echo "make setup      only create or update ./.venv (pinned versions of constraints.txt)"
 	@echo "make clean      remove ./.venv, caches and build products; results are kept"
 	@echo "Variables: PYTHON=python3.12 to choose the interpreter (>= 3.11), JOBS=2 test workers."
@@ -90,6 +91,18 @@ test: setup
 test-slow: setup
 	@echo "test-slow: the long part on $(JOBS) workers"
 	@$(ONE_THREAD) JAX_DISABLE_MOST_OPTIMIZATIONS=0 "$(VENV)" -m pytest -n $(JOBS) $(BY_FILE) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: none selected
+
+# Formulas are derived anew when a derivation changed; every example of the site runs in every build.
+build/derivations/derivations.html: $(wildcard derivations/*.py)
+	@echo "docs: deriving every formula"
+	@"$(VENV)" -m derivations --output build/derivations >/dev/null
+
+docs: setup
+	@$(MAKE) --no-print-directory build/derivations/derivations.html
+	@echo "docs: building the site; a warning, a failing example or a dead link stops it"
+	@$(ONE_THREAD) "$(VENV)" -m sphinx --fail-on-warning --keep-going --jobs $(JOBS) -q docs build/docs $(ARGS)
+	@"$(VENV)" docs/_pages/dead_links.py build/docs
+	@echo "docs: open build/docs/index.html"
 
 bench: setup
 	@echo "bench: measuring ratios in one run; close other programs"

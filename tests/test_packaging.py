@@ -73,7 +73,7 @@ def test_the_package_says_it_is_typed():
     assert resources.files("rfscore").joinpath("py.typed").is_file()
 
 
-@pytest.mark.parametrize("target", ["help", "check", "reproduce", "test", "test-slow", "bench", "clean"])
+@pytest.mark.parametrize("target", ["help", "check", "reproduce", "test", "test-slow", "bench", "docs", "clean"])
 def test_make_help_explains_every_target(target):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
