@@ -26,7 +26,7 @@ help:
 	@echo "make test       set up ./.venv, then run the tests"
 	@echo "make test-slow  set up ./.venv, then run the long ones, which stand apart"
 	@echo "make check      set up ./.venv, then style, types and dead code, in seconds"
-	@echo "make bench      set up ./.venv, then measure speed and print the table of the README"
+	@echo "make bench      set up ./.venv, then measure speed and print the tables of docs/about/performance.md"
 	@echo "make docs       set up ./.venv, then build the site into build/docs, every example run (some minutes)"
 	@echo "make setup      only create or update ./.venv (pinned versions of constraints.txt)"
 	@echo "make clean      remove ./.venv, caches and build products; results are kept"

@@ -1,4 +1,4 @@
-"""Measure, print the tables, and put them into the README between their two marks."""
+"""Measure, print the tables, and put them into docs/about/performance.md, the first rows also into the README."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rfscore.output import write_bytes
 
 HERE = Path(__file__).resolve().parent
 MARKS = ("<!-- bench: written by `make bench` -->", "<!-- /bench -->")
+SPEED_MARKS = ("<!-- speed: written by `make bench` -->", "<!-- /speed -->")
 NETWORK_MARKS = ("<!-- bench-networks: written by `make bench ARGS=--networks` -->", "<!-- /bench-networks -->")
 
 
@@ -72,9 +73,9 @@ def picture(sizes: list[dict[str, float]]) -> None:
     figure.savefig(HERE / "scaling.png", dpi=160)
 
 
-def into_readme(text: str, marks: tuple[str, str]) -> None:
-    """Replace what stands between the marks."""
-    path = HERE.parent / "README.md"
+def into(name: str, text: str, marks: tuple[str, str]) -> None:
+    """Replace what stands between the marks of a file."""
+    path = HERE.parent / name
     content = path.read_text(encoding="utf-8")
     before, rest = content.split(marks[0])
     after = rest.split(marks[1])[1]
@@ -109,12 +110,13 @@ def main() -> None:
     if options.networks:
         record |= {"device": jax.devices()[0].device_kind, **machine}
         write_bytes(HERE / "networks.json", json.dumps(record, indent=1).encode())
-        into_readme(text, NETWORK_MARKS)
+        into("docs/about/performance.md", text, NETWORK_MARKS)
     else:
         record |= {"scaling": sizes, **machine}
         write_bytes(HERE / "results.json", json.dumps(record, indent=1).encode())
         picture(sizes)
-        into_readme(text, MARKS)
+        into("docs/about/performance.md", text, MARKS)
+        into("README.md", table(rows[:5], []), SPEED_MARKS)
 
 
 if __name__ == "__main__":

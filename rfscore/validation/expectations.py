@@ -1,4 +1,4 @@
-"""The verdicts last accepted: what a later run is held against, and what the README counts."""
+"""The verdicts last accepted: what a later run is held against, and what the docs count."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def besides(found: Iterable[tuple[Kind, Verdict]]) -> str:
 
 
 def sentence(accepted: Accepted, folder: Path = FOLDER) -> str:
-    """The counts as the README has them.
+    """The counts as docs/about/results.md has them.
 
     Example:
         >>> from rfscore.validation import Verdict, expectations
