@@ -40,6 +40,8 @@ from rfscore.theory.timescales import timescales as timescales
 from rfscore.theory.timescales import training_times as training_times
 from rfscore.theory.two_point import TwoPoint as TwoPoint
 from rfscore.theory.two_point import two_point as two_point
+from rfscore.theory.wide import WideSpectrum as WideSpectrum
+from rfscore.theory.wide import wide_spectrum as wide_spectrum
 
 if TYPE_CHECKING:
     from rfscore import finite as finite

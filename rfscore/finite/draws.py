@@ -69,6 +69,8 @@ def draw(
         raise InputError("a finite instance cannot be drawn inside a JAX transformation: call it outside jit/vmap/grad")
     if isinstance(d, bool) or not (isinstance(d, (int, np.integer)) and d >= 1):
         raise bad("d", d, "a whole number >= 1")
+    if np.isinf(problem.psi_p):
+        raise bad("psi_p", float("inf"), "a finite number for a network that is drawn", "psi_p = 100 is wide already")
     sizes = {name: round(float(getattr(problem, f"psi_{name}")) * d) for name in ("p", "n")}
     for name, size in sizes.items():
         if size == 0:

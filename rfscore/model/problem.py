@@ -23,12 +23,12 @@ RIDGE_RANGE = (1e-12, 1e6)
 MAX_DRAWS = 10**9  # a bulk of the copies' own noise has a relative width m^(-1/2), which roundoff hides beyond
 
 
-def _in_range(name: str, value: Any, low: float, high: float, zero: bool = False) -> Any:
+def _in_range(name: str, value: Any, low: float, high: float, extra: float = np.nan) -> Any:
     if is_traced(value):
         return value
-    admissible = "0, or " * zero + f"a number in [{low:g}, {high:g}]"
+    admissible = ("" if np.isnan(extra) else f"{extra:g}, or ") + f"a number in [{low:g}, {high:g}]"
     found = number(name, value, admissible)
-    if not (low <= found <= high or (zero and found == 0)):  # also false for NaN
+    if not (low <= found <= high or found == extra):  # also false for NaN
         raise bad(name, found, admissible, "outside it nothing is tested")
     return found
 
@@ -44,7 +44,7 @@ def noise_draws_in_range(value: Any) -> float:
 
 def ridge_in_range(value: Any) -> Any:
     """ridge as a float: 0, or a number in RIDGE_RANGE."""
-    return _in_range("ridge", value, *RIDGE_RANGE, zero=True)
+    return _in_range("ridge", value, *RIDGE_RANGE, 0.0)
 
 
 class ScoreProblem(eqx.Module):
@@ -58,7 +58,8 @@ class ScoreProblem(eqx.Module):
 
     Args:
         psi_n: n/d, samples per dimension, in [0.02, 1e4].
-        psi_p: p/d, features per dimension, in [0.02, 1e4].
+        psi_p: p/d, features per dimension, in [0.02, 1e4]; or inf, the wide limit: losses, times, the spectrum of
+            U/psi_p (`wide_spectrum`), and what is generated (`rfscore.generation`).
         t: diffusion time of the Ornstein-Uhlenbeck process, in [1e-4, 5]; Delta_t = 1 - exp(-2t).
         covariance: population spectrum of the data; a number is taken as Isotropic(number).
         activation: name, `Activation` or callable sigma with E sigma(Gamma_t z) = 0.
@@ -76,7 +77,7 @@ class ScoreProblem(eqx.Module):
     """
 
     psi_n: Any = eqx.field(converter=lambda v: _in_range("psi_n", v, *PSI_RANGE))
-    psi_p: Any = eqx.field(converter=lambda v: _in_range("psi_p", v, *PSI_RANGE))
+    psi_p: Any = eqx.field(converter=lambda v: _in_range("psi_p", v, *PSI_RANGE, np.inf))
     t: Any = eqx.field(converter=lambda v: _in_range("t", v, *T_RANGE))
     covariance: Covariance
     activation: Activation = eqx.field(static=True)

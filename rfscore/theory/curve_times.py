@@ -10,12 +10,13 @@ import numpy as np
 
 from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
-from rfscore.observables.solved import FALLS, CurveTimes
+from rfscore.observables.solved import FALLS, CurveTimes, solve_times
 from rfscore.observables.times import Observable
 from rfscore.theory import stopping as st
+from rfscore.theory import wide
 from rfscore.theory.equivalent import equivalent
 from rfscore.theory.losses import loss_curves
-from rfscore.theory.timescales import timescales
+from rfscore.theory.timescales import AFTER, BEFORE, timescales
 
 #: Relative accuracy of tau_opt and of tau_half: half the width of their intervals.
 OPT, HALF = 1e-5, 1e-8
@@ -53,6 +54,9 @@ def curve_times(problem: ScoreProblem) -> CurveTimes:
         >>> print(f"{found.tau_opt.value:.1f} {found.tau_half.value:.0f}")
         132.8 321936
     """
+    if wide.is_wide(problem):
+        scales = timescales(problem)
+        return solve_times(partial(loss_curves, problem), BEFORE * scales.tau_gen_scale, AFTER * scales.tau_last_edge)
     first, last = _first_and_last(problem)
     end = loss_curves(problem, [np.inf])
     train, test = float(end.train[0]), float(end.test[0])

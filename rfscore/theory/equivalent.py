@@ -25,6 +25,7 @@ from jaxtyping import Float
 from rfscore._precision import AnyArray, is_traced
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
+from rfscore.theory.wide import refuse_wide
 
 
 class Equivalent(eqx.Module):
@@ -81,6 +82,7 @@ class Equivalent(eqx.Module):
 
 def equivalent(problem: ScoreProblem) -> Equivalent:
     """The equivalent of a problem's U + ridge: one sampled part where the noise is averaged, else one or two."""
+    refuse_wide(problem, "this quantity")
     co = coefficients(problem)
     nodes, weights = problem.population()
     xp = jnp if is_traced(problem) else np  # concrete numbers stay in NumPy: nothing to compile

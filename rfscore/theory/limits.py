@@ -19,6 +19,7 @@ from rfscore.errors import bad
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
+from rfscore.theory.wide import refuse_wide
 
 
 class LargePsiLaw(Result):
@@ -41,6 +42,7 @@ class LargePsiLaw(Result):
 
 
 def _averaged_noise(problem: ScoreProblem) -> None:
+    refuse_wide(problem, "large_psi_law and large_psi_train_loss")
     if not np.isinf(problem.noise_draws) or (not is_traced(problem.ridge) and problem.ridge != 0):
         raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), "inf and 0: the law is that of averaged "
                   "noise without ridge", "use spectrum, timescales or loss_curves")  # fmt: skip

@@ -27,7 +27,7 @@ from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.model.training import Descent, Flow, Training
 from rfscore.results import LossCurves
-from rfscore.theory import assemble, checked, contours, descent
+from rfscore.theory import assemble, checked, contours, descent, wide
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
 
@@ -120,6 +120,8 @@ def loss_curves(
 
 def _flow(problem: ScoreProblem, times: Any, training: Training, rtol: float) -> tuple[Any, ...]:
     """(tau, floor, train, test, status) under the flow."""
+    if wide.is_wide(problem):
+        return wide.losses(problem, training.times(times))
     tau = jnp.asarray(times) if is_traced(times) else training.times(times)
     eq = equivalent(problem)
     group = assemble.grouped(tau, rtol)

@@ -26,6 +26,7 @@ from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
+from rfscore.theory import wide
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.gaps import Gap, consistent, fraction_below, gaps
 
@@ -123,7 +124,8 @@ def timescales(problem: ScoreProblem) -> Timescales:
     r"""Time scales of the spectrum and the eigenvalues behind them; differentiable (Bonnaire et al.; (D8.6)-(D8.8)).
 
     Args:
-        problem: the problem; under jit, vmap and grad the edges are found by a host callback.
+        problem: the problem; at psi_p = inf the eigenvalues are those of U/psi_p. Under jit, vmap and grad the edges
+            are found by a host callback.
 
     Returns:
         Timescales.
@@ -140,6 +142,10 @@ def timescales(problem: ScoreProblem) -> Timescales:
         >>> print(f"{ts.tau_gen_scale:.1f} {ts.tau_mem_edge:.0f} {ts.tau_mem_law:.0f} {ts.tau_last_edge:.0f}")
         50.5 35389 37039 877534
     """
+    if wide.is_wide(problem):
+        edge, lowest, flat = wide.edge_eigenvalues(problem)
+        unit = 1.0 / problem.delta
+        return Timescales(unit, unit / edge, unit / lowest, unit / flat, edge, lowest, flat)
     eq = equivalent(problem)
     floor, v2 = eq.fixed[0], eq.common[0]
     found = _edges(
