@@ -79,7 +79,7 @@ def main() -> None:
         shutil.copy(run / "summary.json", summaries / f"{name}.json")
         shutil.copy(run / "manifest.json", summaries / f"{name}.manifest.json")
     kept = [summaries / f"{name_of(options.experiment, changes)}.json" for changes in RUNS[options.experiment]]
-    command("networks", "compare", *kept, "--out", folder / "comparison")
+    command("runs", "compare", *kept, "--out", folder / "comparison")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def losses(ax: Axes, runs: Sequence[RunSummary], factor: Factor = lambda run: 1.
 
 
 def numbers(runs: Sequence[RunSummary], quality: str = "test_loss") -> dict[str, Any]:
-    """Times, exponents and collapse, read as `rfscore networks compare` reads them."""
+    """Times, exponents and collapse, read as `rfscore runs compare` reads them."""
     found: Comparison = compare(runs, quality=quality, prediction=False)
     times = {
         name: {"value": found.values(name), "interval": [x.times[name].interval for x in found.runs],

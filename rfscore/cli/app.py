@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from rfscore.cli import sweeps
+from rfscore.cli import runs, sweeps
 from rfscore.cli.claims import validate
 from rfscore.cli.commands import app
 
 app.command()(validate)
+app.add_typer(runs.app, name="runs")
 app.add_typer(sweeps.app, name="sweep")
 app.command()(sweeps.plot)
 

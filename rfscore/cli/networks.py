@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from rfscore.cli import show
-from rfscore.cli.options import Json, Seed
+from rfscore.cli.options import Seed
 from rfscore.cli.progress import bar
 
 app = typer.Typer(
     help="The companion module: train the paper's U-Nets (or its MLP on a Gaussian mixture), measure losses, samples "
-    "and memorised fraction along training, and compare runs with each other and with the theory.",
+    "and memorised fraction along training. `rfscore runs compare` holds runs against each other and the theory.",
     rich_markup_mode=None, pretty_exceptions_enable=False,
 )  # fmt: skip
 
@@ -76,27 +75,3 @@ def sample(
     from rfscore.networks.samples import sample_run
 
     print(f"written: {sample_run(run, count, step, seed, out)}")
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[str], typer.Argument(help="Folders of runs, summary files, or folders of the authors' code.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("rfscore-compare"),
-    quality: Annotated[
-        str, typer.Option("--quality", help="tau_opt: lowest test_loss, frechet, kernel or kl.")
-    ] = "test_loss",
-    threshold: Annotated[float, typer.Option("--threshold", help="tau_onset: f_mem this much above chance.")] = 0.05,
-    prediction: Annotated[bool, typer.Option("--theory/--no-theory", help="Random-features theory beside it.")] = True,
-    as_json: Json = False,
-) -> None:
-    """tau_opt, tau_onset, tau_half, their scaling with n and W, collapse in tau/n, and the theory beside it."""
-    from rfscore.networks import compare as comparing
-    from rfscore.runs.report import compare_runs
-
-    found = compare_runs(runs, out, quality=quality, threshold=threshold, prediction=prediction)
-    if as_json:
-        show.put_json((out / "comparison.json").read_text(encoding="utf-8"))
-        return
-    table = comparing.table(found)
-    show.table("Networks compared", table.headers, table.rows)
-    print(f"written to {out}: comparison.md, comparison.json, figures/comparison.png, figures/comparison.pdf")

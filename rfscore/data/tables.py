@@ -38,6 +38,20 @@ class Table:
     lines: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Fields:
+    """A table as text: names of the columns (empty without a header), fields by row, lines in the file, separator.
+
+    `above` are the words of a comment directly above the numbers, one for each column (numpy.savetxt has such headers).
+    """
+
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    lines: tuple[int, ...]
+    separator: str
+    above: tuple[str, ...] = ()
+
+
 def read_table(path: str | PathLike[str]) -> Table:
     r"""A table of numbers; comments after '#' and blank lines are left out.
 
@@ -61,16 +75,28 @@ def read_table(path: str | PathLike[str]) -> Table:
         >>> table.names, table.values.tolist()
         (('step', 'f_mem'), [[1000.0, 3.25], [2000.0, 22.4]])
     """
+    what, found = f"table {str(path)!r}", read_fields(path)
+    refuse_doubtful(found.rows, found.separator, bool(found.names), what)
+    values = np.array([[number(field, i, what) for field in fields]
+                       for i, fields in zip(found.lines, found.rows, strict=True)])  # fmt: skip
+    return Table(found.names, values, found.lines)
+
+
+def read_fields(path: str | PathLike[str]) -> Fields:
+    """A table as text, whatever is in its fields; refused where rows have different lengths."""
     what = f"table {str(path)!r}"
     text = read_text(path, "table", western=True)
-    lines = [(i, line.split("#")[0].strip(_BLANKS)) for i, line in enumerate(re.split(r"\r\n|\r|\n", text), 1)]
+    numbered = list(enumerate(re.split(r"\r\n|\r|\n", text), 1))
+    lines = [(i, line.split("#")[0].strip(_BLANKS)) for i, line in numbered]
     lines = [(i, line) for i, line in lines if line]
     if lines and lines[0][1].lower().startswith("sep="):  # what Excel is told
         del lines[0]
     if not lines:
         raise bad(what, "no rows", "rows of numbers")
     separator = _separator([line for _, line in lines], what)
-    if all(line.endswith(separator) for _, line in lines):  # nothing behind the last separator of every line
+    if all(line.endswith(separator) for _, line in lines) and not any(
+        line.endswith(2 * separator) for _, line in lines
+    ):  # nothing behind the last separator of every line
         lines = [(i, line[:-1]) for i, line in lines]
     rows = [(i, _fields(line, separator)) for i, line in lines]
     first = rows[0][1]
@@ -83,9 +109,17 @@ def read_table(path: str | PathLike[str]) -> Table:
         if len(fields) != width:
             raise bad(f"line {i} of {what}", f"{len(fields)} columns", f"{width} like the first line",
                       "a row cut short, or a comma or blank inside a number")  # fmt: skip
-    _refuse_doubtful([fields for _, fields in rows], separator, bool(names), what)
-    values = np.array([[_number(field, i, what) for field in fields] for i, fields in rows])
-    return Table(names, values, tuple(i for i, _ in rows))
+    above = () if names else _commented(numbered, rows[0][0], separator, width)
+    return Fields(names, [fields for _, fields in rows], tuple(i for i, _ in rows), separator, above)
+
+
+def _commented(numbered: list[tuple[int, str]], first: int, separator: str, width: int) -> tuple[str, ...]:
+    """Names in the comment directly above the first row."""
+    above = next((line for i, line in numbered if i == first - 1), "").strip(_BLANKS)
+    if not above.startswith("#"):
+        return ()
+    names = _fields(above.lstrip("#").strip(_BLANKS), separator)
+    return tuple(names) if len(names) == width and all(names) and not any(map(_is_number, names)) else ()
 
 
 def _separator(lines: list[str], what: str) -> str:
@@ -93,6 +127,11 @@ def _separator(lines: list[str], what: str) -> str:
     for mark in ("\t", ";"):
         if all(mark in line for line in lines):
             return mark
+    if not any(map(_is_number, re.split(r"[ \t,]+", lines[0]))):
+        # As many commas in every line as between the names of the columns: they separate, whatever else is there.
+        commas = {_commas(line) for line in lines}
+        if len(commas) == 1 and commas != {0}:
+            return ","
     if not any("," in line for line in lines):
         return " "
     quoted = any('"' in line for line in lines)
@@ -104,6 +143,11 @@ def _separator(lines: list[str], what: str) -> str:
                       "write decimal points, or separate the columns by tabs")  # fmt: skip
         return ","
     return " "
+
+
+def _commas(line: str) -> int:
+    """Commas outside of quotes."""
+    return re.sub(r'"[^"]*"', "", line).count(",")
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -119,7 +163,7 @@ def _is_number(field: str) -> bool:
     return bool(_NUMBER.fullmatch(field) or _COMMA.fullmatch(field) or _GROUPS.fullmatch(field))
 
 
-def _refuse_doubtful(rows: list[list[str]], separator: str, named: bool, what: str) -> None:
+def refuse_doubtful(rows: list[list[str]], separator: str, named: bool, what: str) -> None:
     """Commas that may stand for a thousand, and columns that may be halves of numbers."""
     fields = [field for row in rows for field in row]
     commas = [field for field in fields if "," in field]
@@ -134,7 +178,8 @@ def _refuse_doubtful(rows: list[list[str]], separator: str, named: bool, what: s
                   "write numbers without blanks")  # fmt: skip
 
 
-def _number(field: str, line: int, what: str) -> float:
+def number(field: str, line: int, what: str) -> float:
+    """The number in a field, refused by line and value."""
     if _COMMA.fullmatch(field):
         field = field.replace(",", ".")
     if not _NUMBER.fullmatch(field):

@@ -111,6 +111,36 @@ def memorised(
     ax.set(xscale="log", xlabel=xlabel, ylabel=r"memorised fraction $f_{\rm mem}$")
 
 
+def rescaled(
+    ax: Axes, measured: Sequence[Curve], theory: Sequence[Curve], sizes: Sequence[int], *, ylabel: str,
+    level: float | None = None,
+) -> None:  # fmt: skip
+    """Runs (markers) and the random-features theory beside each (thick and pale, without), over tau/tau_opt.
+
+    Args:
+        ax: axes to draw into.
+        measured: of the runs, x in units of each one's tau_opt.
+        theory: of the theory, x in units of its own tau_opt.
+        sizes: all sizes of the figure.
+        ylabel: what is drawn.
+        level: a dotted line.
+    """
+    for curve in theory:
+        keep = curve.x > 0
+        ax.plot(curve.x[keep], curve.y[keep], color=look(curve.size, sizes)[0], linewidth=4.0, alpha=0.35, zorder=1)
+    for curve in measured:
+        _draw(ax, curve, sizes)
+    if level is not None:
+        ax.axhline(level, color=style.INK, linewidth=0.8, linestyle=(0, (1, 1)))
+    ax.set(xscale="log", xlabel=r"$\tau/\tau_{\rm opt}$", ylabel=ylabel)
+    looks: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("runs", {"marker": "o", "markersize": 3.5, "linewidth": 1.2}),
+        ("random-features theory", {"linewidth": 4.0, "alpha": 0.35}),
+    )
+    handles = [Line2D([], [], color=style.INK, label=name, **how) for name, how in looks[: 1 + bool(theory)]]
+    ax.legend(handles=handles, loc="upper left")
+
+
 def times(
     ax: Axes, gen: Sequence[Time], mem: Sequence[Time], gap: Sequence[Time], sizes: Sequence[int], *,
     prediction: tuple[np.ndarray, np.ndarray] | None = None, guide: tuple[np.ndarray, np.ndarray] | None = None,

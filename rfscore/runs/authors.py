@@ -7,13 +7,12 @@ DATASET{size}_{n}_{W}_{optimiser}_{batch}_{rate}_index{i}:
   percentiles; tab-separated, no header;
 * `FID/FID_k.txt`, k = 1 ... 5, one file per set of test images: training step and FID, -1 where it failed.
 
-Other separators and decimal commas (see `rfscore.data.tables`), comments after '#', missing last columns, and files
-lying directly in the folder are accepted as well.
+Other separators and decimal commas (see `rfscore.data.tables`), comments after '#', a header that begins with the step,
+missing last columns, unsorted rows, and files lying directly in the folder are accepted as well.
 """
 
 from __future__ import annotations
 
-import re
 from os import PathLike
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from jaxtyping import Float
 
 from rfscore.data.tables import read_table
 from rfscore.errors import bad
+from rfscore.runs.columns import role_of
+from rfscore.runs.logs import from_name, settled
 from rfscore.runs.summary import RunSummary
 
 F_MEM = "fraction_memorized.txt"
-_FOLDER = re.compile(r"(?P<n>\d+)_(?P<W>\d+)$|[A-Za-z]+\d+_(?P<n2>\d+)_(?P<W2>\d+)_[A-Za-z_]+_\d+_\d*\.?\d+")
-_MARKED = {"n": re.compile(r"(?:^|_)n=?(\d+)(?=_|$)"), "W": re.compile(r"(?:^|_)W=?(\d+)(?=_|$)")}
 #: f_mem above which a row of exactly 0 means missing samples, not forgetting.
 _CLEARLY = 0.05
 
@@ -64,15 +63,22 @@ def read_authors(
     if unit not in ("percent", "fraction"):
         raise bad("unit", unit, "'percent' or 'fraction'")
     n, width = _sizes(folder.resolve().name, n, width)
-    table = _table(file, 5)
-    values, notes = _as_fraction(table[:, 1:], unit, file)
+    notes: list[str] = []
+    table = _table(file, 5, notes)
+    values, read = _as_fraction(table[:, 1:], unit, file)
+    notes += read
     columns = _f_mem_columns(values, file)
     f_mem = {name: dict(zip(table[:, 0], column, strict=True)) for name, column in columns.items()}
-    fid = _fid(folder)
+    fid = _fid(folder, notes)
     _drop_missing_samples(f_mem, fid.get("frechet", {}), notes)
     tau = np.array(sorted(set(table[:, 0]).union(*fid.values())))
     curves = {name: np.array([curve.get(step, np.nan) for step in tau]) for name, curve in (f_mem | fid).items()}
-    facts = {"source": "the paper's released code", "frechet": "FID (Inception features)", "notes": notes}
+    facts = {
+        "source": "the paper's released code",
+        **from_name(folder.resolve().name)[1],
+        "frechet": "FID (Inception features)",
+        "notes": notes,
+    }
     return RunSummary(folder.resolve().name, n, width, tau, curves, facts)
 
 
@@ -82,14 +88,8 @@ def _f_mem_file(folder: Path) -> Path | None:
 
 def _sizes(name: str, n: int | None, width: int | None) -> tuple[int, int]:
     """n and W as given, else from the folder's name."""
-    found = _FOLDER.match(name)
-    sizes = {key[0]: value for key, value in found.groupdict().items() if value} if found else {}
-    for key, pattern in _MARKED.items():
-        marked = pattern.search(name)
-        if marked:
-            sizes.setdefault(key, marked[1])
-    n = int(sizes["n"]) if n is None and "n" in sizes else n
-    width = int(sizes["W"]) if width is None and "W" in sizes else width
+    sizes, _ = from_name(name)
+    n, width = sizes.get("n") if n is None else n, sizes.get("W") if width is None else width
     if n is None or width is None:
         unknown = " and ".join(key for key, value in (("n", n), ("W", width)) if value is None)
         raise bad("folder name", name, "DATASET32_{n}_{W}_{optimiser}_{batch}_{rate}_index{i}",
@@ -99,21 +99,20 @@ def _sizes(name: str, n: int | None, width: int | None) -> tuple[int, int]:
     return n, width
 
 
-def _table(file: Path, most: int) -> Float[np.ndarray, "rows columns"]:
-    """A numeric table with training steps in its first column."""
+def _table(file: Path, most: int, notes: list[str]) -> Float[np.ndarray, "rows columns"]:
+    """A numeric table with training steps in its first column, ascending, each once."""
     table = read_table(file)
     if not 2 <= table.values.shape[1] <= most:
         raise bad(f"table {str(file)!r}", f"{table.values.shape[1]} columns",
                   f"2 to {most} columns, the first the training step")  # fmt: skip
-    if table.names:
-        raise bad(f"table {str(file)!r}", f"a header {' '.join(table.names)!r}", "numbers alone, as the released code "
-                  "writes them", "put '#' before the header, with the columns in that order")  # fmt: skip
-    steps = table.values[:, 0]
-    wrong = np.flatnonzero(~(np.isfinite(steps) & (steps >= 0)) | (np.diff(steps, prepend=-1.0) <= 0))
-    if wrong.size:
-        raise bad(f"training step in line {table.lines[wrong[0]]} of {str(file)!r}", steps[wrong[0]],
-                  "each step once, ascending from 0 or more", "sort the rows and keep one of each step")  # fmt: skip
-    return table.values
+    if table.names and role_of(table.names[0]) != "step":
+        raise bad(f"table {str(file)!r}", f"a header {' '.join(table.names)!r}", "the step in the first column",
+                  "call it step")  # fmt: skip
+    steps, lines = table.values[:, 0], np.array(table.lines)
+    if not np.isfinite(steps).all():
+        raise bad(f"training step in line {lines[~np.isfinite(steps)][0]} of {str(file)!r}", "no number", "a step")
+    order = settled(steps, table.values[:, 1], lines, f"line {{line}} of {str(file)!r}", "value", notes)
+    return table.values[order]
 
 
 def _as_fraction(values: np.ndarray, unit: str, file: Path) -> tuple[np.ndarray, list[str]]:
@@ -145,10 +144,10 @@ def _f_mem_columns(values: Float[np.ndarray, "rows columns"], file: Path) -> dic
     return {"f_mem": mean, "f_mem_low": np.maximum(mean - half, 0.0), "f_mem_high": np.minimum(mean + half, 1.0)}
 
 
-def _fid(folder: Path) -> dict[str, dict[float, float]]:
+def _fid(folder: Path, notes: list[str]) -> dict[str, dict[float, float]]:
     """FID curves by training step: mean over the files, and +- 2 standard deviations where two or more have a value."""
     files = sorted([*folder.glob("FID_[1-5].txt"), *folder.glob("FID/FID_[1-5].txt")])
-    tables = [dict(_table(file, 2)) for file in files]
+    tables = [dict(_table(file, 2, notes)) for file in files]
     curves: dict[str, dict[float, float]] = {"frechet": {}, "frechet_low": {}, "frechet_high": {}} if tables else {}
     for step in sorted(set().union(*tables)):
         values = np.array([table[step] for table in tables if table.get(step, -1.0) >= 0])

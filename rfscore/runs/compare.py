@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from jaxtyping import Float
 from rfscore import _plain
 from rfscore.errors import RfscoreError, bad
 from rfscore.observables import LocalSlopes
-from rfscore.runs.authors import is_authors_folder, read_authors
+from rfscore.runs.load import load_runs, told_apart
 from rfscore.runs.prediction import Prediction, predict
 from rfscore.runs.readings import TIMES, RunTimes, read_times
 from rfscore.runs.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
@@ -23,8 +21,6 @@ from rfscore.runs.summary import RunSummary
 
 if TYPE_CHECKING:
     from rfscore.report.page import Table
-
-_OPTIONS = re.compile(r"(?P<path>.+):(?P<options>(?:n|W|unit)=[^=,/\\]+(?:,(?:n|W|unit)=[^=,/\\]+)*)")
 
 
 @dataclass(frozen=True)
@@ -56,55 +52,30 @@ class Comparison:
         return np.array([x.times[name].observable.value for x in self.runs])
 
 
-def load_run(path: str | PathLike[str]) -> RunSummary:
-    """A run from its folder (with summary.json), its summary file, or a folder of the authors' code.
-
-    Args:
-        path: where it is; an authors' folder may be followed by ':n=1024,W=32,unit=fraction' for what its name does
-            not say.
-
-    Returns:
-        RunSummary.
-
-    Raises:
-        InputError: nothing of the kind there, or damaged.
-    """
-    match = _OPTIONS.fullmatch(str(path))
-    # A folder may have such a name itself.
-    options = dict(x.split("=") for x in match["options"].split(",")) if match and not Path(path).exists() else {}
-    where = Path(match["path"]) if match and options else Path(path)
-    if is_authors_folder(where):
-        for key in ("n", "W"):
-            if key in options and not options[key].isdecimal():
-                raise bad(f"{key} in {str(path)!r}", options[key], "a whole number")
-        n, width = (int(options[key]) if key in options else None for key in ("n", "W"))
-        return read_authors(where, n=n, width=width, unit=options.get("unit", "percent"))
-    file = where / "summary.json" if where.is_dir() else where
-    if not file.is_file():
-        raise bad("run", str(path), "a folder with summary.json, a summary file, or a folder of the authors' code",
-                  "check the path, or measure the run first")  # fmt: skip
-    return RunSummary.load(file)
-
-
 def compare(
     runs: Sequence[RunSummary | str | PathLike[str]], *, quality: str = "test_loss", threshold: float = 0.05,
-    resamples: int = 1000, seed: int = 0, prediction: bool = True,
+    resamples: int = 1000, seed: int = 0, prediction: bool = True, columns: Mapping[str, str] | None = None,
+    unit: str | None = None, facts: Mapping[str, Any] | None = None,
 ) -> Comparison:  # fmt: skip
     r"""Times of every run, tau ~ n^gamma W^-beta fitted over them, and the random-features model beside them.
 
     Args:
-        runs: paths (see `load_run`) or summaries; one is enough for its times, exponents need more.
+        runs: paths (see `load_runs`) or summaries; one is enough for its times, exponents need more.
         quality: the curve whose lowest point is tau_opt: "test_loss", "frechet", "kernel" or "kl".
         threshold: tau_onset is where f_mem first is this much above chance.
         resamples: bootstrap draws, >= 500.
         seed: of the bootstrap.
         prediction: solve the random-features model too (a second or two for each run).
+        columns: what the columns of logs mean, role -> name, as `load_runs` takes them.
+        unit: of f_mem in logs, "percent" or "fraction".
+        facts: known of every log that does not say it: "samples", "chance_level", "t_loss", "parameters",
+            "covariance_eigenvalues".
 
     Returns:
         Comparison.
 
     Raises:
-        InputError: no runs, one given twice, a run without the quality curve, and what `load_run` refuses.
+        InputError: no runs, one given twice, a run with other quality curves than this one, what `load_runs` refuses.
 
     Example:
         >>> import numpy as np
@@ -118,7 +89,7 @@ def compare(
         >>> f"tau_onset ~ n^{found.fits['tau_onset'].gamma:.2f}, tau_opt ~ n^{abs(found.fits['tau_opt'].gamma):.2f}"
         'tau_onset ~ n^1.00, tau_opt ~ n^0.00'
     """
-    summaries = _unique([x if isinstance(x, RunSummary) else load_run(x) for x in runs])
+    summaries = _unique(load_runs(runs, columns=columns, unit=unit, facts=facts))
     found = tuple(
         read_times(run, quality=quality, threshold=threshold, resamples=resamples, seed=seed + i)
         for i, run in enumerate(summaries)
@@ -141,15 +112,10 @@ def _unique(runs: list[RunSummary]) -> list[RunSummary]:
         raise bad("runs", [], "at least one run")
     runs = sorted(runs, key=lambda run: (run.width, run.n, run.name))
     plain = [_plain.to_json(run) for run in runs]
-    named: list[RunSummary] = []
     for i, run in enumerate(runs):
-        if run.n < 1 or run.width < 0:
-            raise bad(f"n and W of run {run.name!r}", [run.n, run.width], "n >= 1 and W >= 0")
         if plain[i] in plain[:i]:
             raise bad("runs", run.name, "different runs", "this one was given twice")
-        earlier = sum(other.name == run.name for other in runs[:i])
-        named.append(replace(run, name=f"{run.name} ({earlier + 1})") if earlier else run)
-    return named
+    return [replace(run, name=name) for run, name in zip(runs, told_apart(runs), strict=True)]
 
 
 def _predictions(runs: list[RunSummary]) -> tuple[tuple[Prediction | None, ...], list[str]]:

@@ -21,10 +21,14 @@ _LABELS = {
 }  # fmt: skip
 
 
+_Pair = tuple[list[networks.Curve], list[networks.Curve]]
+
+
 def figure(found: Comparison) -> Figure:
     """Losses, f_mem, f_mem against the rescaled time, and both times; colours are n, or W when all n are equal.
 
-    With several n and several widths, (a), (b) and (d) show the width with most runs and (c) all runs.
+    With several n and several widths, (a), (b) and (d) show the width with most runs and (c) all runs. (e) and (f) hold
+    the losses of every run against the random-features theory beside it, over tau/tau_opt.
     """
     runs = [x.run for x in found.runs]
     widths = sorted({run.width for run in runs})
@@ -39,7 +43,9 @@ def figure(found: Comparison) -> Figure:
     with_width = "tau W/n" in found.spread
     factor = (lambda run: run.width / run.n) if with_width else (lambda run: 1 / run.n)
 
-    picture, ((a, b), (c, d)) = panels(2, 2)
+    rows = _rescaled(found, by_width)
+    picture, axes = panels(3 if any(measured for measured, _ in rows) else 2, 2)
+    (a, b), (c, d) = axes[:2]
     train, test = _curves(same, "train_loss", by_width), _curves(same, first, by_width)
     networks.losses(a, train, test, sizes, ylabel=_LABELS[first])
     networks.memorised(b, _curves(same, "f_mem", by_width), sizes, chance=chance, threshold=found.threshold)
@@ -52,7 +58,43 @@ def figure(found: Comparison) -> Figure:
               "(c) the same, time rescaled", f"(d) the two times{shown}")  # fmt: skip
     for ax, title in zip((a, b, c, d), titles, strict=True):
         style.tag(ax, title)
+    labels = (r"gap / its last value", r"test loss / its lowest")
+    for ax, (measured, theory), label, level in zip(axes[2:].ravel(), rows, labels, (0.5, None), strict=False):
+        networks.rescaled(ax, measured, theory, sizes, ylabel=label, level=level)
+    for ax, title in zip(axes[2:].ravel(), ("(e) test − training loss", "(f) test loss"), strict=False):
+        style.tag(ax, title)
     return picture
+
+
+def _rescaled(found: Comparison, by_width: bool) -> tuple[_Pair, _Pair]:
+    """(runs, theory) of the gap over its last value and of the test loss over its lowest, times over tau_opt."""
+    gaps: _Pair = ([], [])
+    tests: _Pair = ([], [])
+    for x, model in zip(found.runs, found.predictions, strict=True):
+        size, opt = x.run.width if by_width else x.run.n, x.times["tau_opt"].observable.value
+        if not {"train_loss", "test_loss"} <= set(x.run.columns) or not math.isfinite(opt):
+            continue
+        own = _ratios(size, x.run.tau / opt, x.run.columns["train_loss"], x.run.columns["test_loss"])
+        curves = [own]
+        if model is not None and math.isfinite(model.tau_opt.value):
+            curves.append(_ratios(size, model.tau / model.tau_opt.value, model.train, model.test))
+        for place, (gap, test) in enumerate(curves):
+            gaps[place].append(gap)
+            tests[place].append(test)
+    last = max((curve.x.max() for curve in gaps[0]), default=math.nan)
+    shown = [[_until(curve, 0.03, 10 * last) for curve in theory] for _, theory in (gaps, tests)]
+    return (gaps[0], shown[0]), (tests[0], shown[1])
+
+
+def _ratios(size: int, x: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[networks.Curve, networks.Curve]:
+    known = np.isfinite(train) & np.isfinite(test)
+    x, gap, test = x[known], (test - train)[known], test[known]
+    return networks.Curve(size, x, gap / gap[-1]), networks.Curve(size, x, test / test.min())
+
+
+def _until(curve: networks.Curve, first: float, last: float) -> networks.Curve:
+    keep = (curve.x >= first) & (curve.x <= last)
+    return networks.Curve(curve.size, curve.x[keep], curve.y[keep])
 
 
 def _main_width(found: Comparison) -> int:

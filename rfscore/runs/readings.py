@@ -108,10 +108,10 @@ def read_times(
         seed: of the bootstrap.
 
     Returns:
-        RunTimes; tau_onset of a curve that was not measured is "undefined".
+        RunTimes; a time of a curve that was not measured is "undefined", tau_opt of a run without any quality included.
 
     Raises:
-        InputError: the quality curve is missing, a threshold outside (0, 1), too few resamples.
+        InputError: the run has other quality curves but not this one, a threshold outside (0, 1), too few resamples.
     """
     if quality not in QUALITIES:
         raise bad("quality", quality, f"one of {list(QUALITIES)}")
@@ -119,9 +119,9 @@ def read_times(
         raise bad("threshold", threshold, "a fraction in (0, 1)")
     if resamples < 500:
         raise bad("resamples", resamples, "at least 500")
-    if quality not in run.columns:
-        others = [name for name in QUALITIES if name in run.columns]
-        raise bad("quality", quality, f"one of {others}" if others else "a run with a quality curve",
+    others = [name for name in QUALITIES if name in run.columns]
+    if others and quality not in others:
+        raise bad("quality", quality, f"one of {others}",
                   f"run {run.name!r} did not measure it; tau_opt needs one definition for all runs")  # fmt: skip
     level = float(run.facts.get("chance_level") or 0.0) + threshold
     wanted: dict[str, tuple[tuple[str, ...], Callable[..., Observable]]] = {

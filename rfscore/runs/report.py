@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from rfscore.output import RunFolder
 from rfscore.report.numbers import num
 from rfscore.report.page import Block, Bullets, Heading, Paragraph, Picture, to_markdown
 from rfscore.runs.compare import Comparison, compare, table, to_plain
+from rfscore.runs.dataset import to_xarray
 from rfscore.runs.prediction import PSI_P
 from rfscore.runs.scaling import Fit
 from rfscore.runs.summary import RunSummary
@@ -31,15 +33,18 @@ _MODEL = (
 _CAPTION = (
     "(a) Test (filled) and training loss (open). (b) Memorised fraction with 95 % intervals; grey: chance level. "
     "(c) The same against the rescaled time: where τ_onset is proportional to n the curves coincide. (d) τ_opt, "
-    "τ_onset and τ_half; arrows: not reached. Lines are scaled to the first point."
+    "τ_onset and τ_half; arrows: not reached. Lines are scaled to the first point. (e) Test − training loss over its "
+    "last value and (f) test loss over its lowest, against τ in units of each one's τ_opt: runs (markers) and, pale "
+    "and thick in the same colour, the random-features theory beside each."
 )
 
 
 def compare_runs(
     paths: Sequence[RunSummary | str | PathLike[str]], out: str | PathLike[str], *, quality: str = "test_loss",
     threshold: float = 0.05, resamples: int = 1000, seed: int = 0, prediction: bool = True, overwrite: bool = False,
+    columns: Mapping[str, str] | None = None, unit: str | None = None, facts: Mapping[str, Any] | None = None,
 ) -> Comparison:  # fmt: skip
-    """Compare runs and write comparison.md, comparison.json and the figure into a folder.
+    """Compare runs and write comparison.md, comparison.json, comparison.nc and the figure into a folder.
 
     Args:
         paths: runs, as `compare` takes them.
@@ -50,6 +55,9 @@ def compare_runs(
         seed: of the bootstrap.
         prediction: solve the random-features model too.
         overwrite: take a non-empty folder rfscore did not make.
+        columns: as for `compare`.
+        unit: as for `compare`.
+        facts: as for `compare`.
 
     Returns:
         Comparison.
@@ -61,9 +69,11 @@ def compare_runs(
     from rfscore import plotting
     from rfscore.runs.figures import figure
 
-    found = compare(paths, quality=quality, threshold=threshold, resamples=resamples, seed=seed, prediction=prediction)
+    found = compare(paths, quality=quality, threshold=threshold, resamples=resamples, seed=seed, prediction=prediction,
+                    columns=columns, unit=unit, facts=facts)  # fmt: skip
     with RunFolder(out, seeds=[seed], overwrite=overwrite) as folder:
         folder.json("comparison.json", to_plain(found))
+        folder.netcdf("comparison.nc", to_xarray(found))
         with plotting.paper():
             picture = figure(found)
             folder.figure("figures/comparison", picture, dpi=200)

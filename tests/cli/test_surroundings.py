@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
 
 
 def compare(runs, *words, **environment):
-    command = [sys.executable, "-m", "rfscore", "networks", "compare", "256.json", "512.json", "--no-theory",
+    command = [sys.executable, "-m", "rfscore", "runs", "compare", "256.json", "512.json", "--no-theory",
                "--out", "out", *words]  # fmt: skip
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONUTF8", "LANG")} | environment
     return subprocess.run(command, cwd=runs, env=clean, capture_output=True, check=False)

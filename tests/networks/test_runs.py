@@ -206,8 +206,7 @@ def test_commands_train_measure_sample_and_compare(small, tmp_path, capsys):
     assert command("networks", "sample", tmp_path / "n64", "--count", 5, "--step", 11, "--out", tmp_path / "x.npy") == 0
     assert np.load(tmp_path / "x.npy").shape == (5, 8)
     assert (
-        command("networks", "compare", tmp_path / "n64", tmp_path / "n128", "--no-theory", "--out", tmp_path / "both")
-        == 0
+        command("runs", "compare", tmp_path / "n64", tmp_path / "n128", "--no-theory", "--out", tmp_path / "both") == 0
     )
     assert json.loads((tmp_path / "both/comparison.json").read_text())["runs"]
     capsys.readouterr()
@@ -217,7 +216,7 @@ def test_commands_train_measure_sample_and_compare(small, tmp_path, capsys):
 
 @pytest.mark.parametrize(("words", "message"), [
     (("networks", "measure", "nowhere"), "train a run first"), (("networks", "sample", "nowhere"), "train a run first"),
-    (("networks", "train", "no.toml", "--out", "x"), "cannot be read"), (("networks", "compare", "nowhere"), "nowhere"),
+    (("networks", "train", "no.toml", "--out", "x"), "cannot be read"), (("runs", "compare", "nowhere"), "nowhere"),
     (("networks", "train", "no.toml"), "--out"),
 ])  # fmt: skip
 def test_wrong_commands_are_one_line_and_exit_code_two(words, message, capsys, tmp_path, monkeypatch):

@@ -11,8 +11,9 @@ import pytest
 
 from rfscore import observables
 from rfscore.errors import InputError
-from rfscore.runs.compare import compare, load_run, table, to_plain
+from rfscore.runs.compare import compare, table, to_plain
 from rfscore.runs.figures import figure
+from rfscore.runs.load import load_run
 from rfscore.runs.readings import read_times
 from rfscore.runs.report import compare_runs, fit_sentence
 from rfscore.runs.scaling import Fit, fit_scaling, horizontal_spread, slopes_by_width
@@ -232,4 +233,4 @@ def test_one_n_and_several_widths_give_beta_alone():
     fit = found.fits["tau_onset"]
     assert math.isnan(fit.gamma) and fit.beta_interval[0] < 1 < fit.beta_interval[1]
     assert found.spread["tau W/n"] < 1.1
-    assert [ax.get_xlabel() for ax in figure(found).axes[2:]] == [r"$\tau W/n$", "width $W$"]
+    assert [ax.get_xlabel() for ax in figure(found).axes[2:4]] == [r"$\tau W/n$", "width $W$"]

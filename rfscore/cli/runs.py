@@ -1,0 +1,94 @@
+"""`rfscore runs`: anybody's training runs, compared and held against the theory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rfscore.cli import show
+from rfscore.cli.options import Json, Overwrite
+
+app = typer.Typer(
+    help="Training runs of any program: read their logs, date when they generalise and when they memorise, compare.",
+    rich_markup_mode=None, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+Logs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Logs (csv, tsv, json, jsonl, npz, TensorBoard's event files), folders of runs, or of the authors' code; "
+        "each may end in ':n=1024,W=32' for what it does not say."
+    ),
+]
+Step = Annotated[str | None, typer.Option("--step", help="Column of the training step, where its name does not say.")]
+Train = Annotated[str | None, typer.Option("--train", help="Column of the training loss.")]
+Test = Annotated[str | None, typer.Option("--test", help="Column of the test loss.")]
+Fmem = Annotated[str | None, typer.Option("--fmem", help="Column of the memorised fraction.")]
+Fid = Annotated[str | None, typer.Option("--fid", help="Column of the Frechet distance.")]
+Unit = Annotated[str | None, typer.Option("--unit", help="Of f_mem: percent or fraction [default: by its values].")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Samples behind each f_mem, for its interval.")]
+Chance = Annotated[float | None, typer.Option("--chance", help="f_mem of a generator that copies nothing.")]
+Quality = Annotated[str, typer.Option("--quality", help="tau_opt: lowest test_loss, frechet, kernel or kl.")]
+Threshold = Annotated[float, typer.Option("--threshold", help="tau_onset: f_mem this much above chance.")]
+
+
+def columns(
+    step: str | None, train: str | None, test: str | None, fmem: str | None, fid: str | None = None
+) -> dict[str, str]:
+    """Role -> column, for those that were named."""
+    given = {"step": step, "train_loss": train, "test_loss": test, "f_mem": fmem, "frechet": fid}
+    return {role: name for role, name in given.items() if name is not None}
+
+
+def _facts(
+    samples: int | None, chance: float | None, images: Path | None, size: int | None, t: float | None,
+    parameters: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the options say of all runs; the covariance from images."""
+    given = {"samples": samples, "chance_level": chance, "t_loss": t, "parameters": parameters}
+    facts: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if images is not None:
+        import numpy as np
+
+        from rfscore.data import load_images
+
+        rows = load_images(images, size).images
+        values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2 / len(rows)
+        facts["covariance_eigenvalues"] = np.pad(values, (0, rows.shape[1] - values.size)).tolist()
+    return facts
+
+
+@app.command()
+def compare(
+    logs: Logs,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("rfscore-compare"),
+    step: Step = None, train: Train = None, test: Test = None, fmem: Fmem = None, fid: Fid = None, unit: Unit = None,
+    quality: Quality = "test_loss", threshold: Threshold = 0.05, samples: Samples = None, chance: Chance = None,
+    prediction: Annotated[bool, typer.Option("--theory/--no-theory", help="Random-features theory beside it.")] = True,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="The data, for the theory beside logs (as `reproduce --data`).")
+    ] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Resize these images to SIZE x SIZE.")] = None,
+    t: Annotated[float | None, typer.Option("--t", help="Diffusion time of the losses, for the theory.")] = None,
+    parameters: Annotated[
+        float | None, typer.Option("--parameters", help="Trained parameters of the network, for the theory.")
+    ] = None,
+    as_json: Json = False, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """tau_opt, tau_onset, tau_half, their scaling with n and W, collapse in tau/n, and the theory beside it."""
+    from rfscore.runs import compare as comparing
+    from rfscore.runs.report import compare_runs
+
+    found = compare_runs(
+        logs, out, quality=quality, threshold=threshold, prediction=prediction, overwrite=overwrite,
+        columns=columns(step, train, test, fmem, fid), unit=unit,
+        facts=_facts(samples, chance, images, size, t, parameters),
+    )  # fmt: skip
+    if as_json:
+        show.put_json((out / "comparison.json").read_text(encoding="utf-8"))
+        return
+    table = comparing.table(found)
+    show.table("Runs compared", table.headers, table.rows)
+    print(f"written to {out}: comparison.md, comparison.json, comparison.nc, figures/comparison.png and .pdf")
