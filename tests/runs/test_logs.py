@@ -156,8 +156,6 @@ def test_sizes_come_from_column_config_and_folder(tmp_path):
     folder.mkdir()
     (folder / "metrics.csv").write_text(csv())
     (folder / "config.json").write_text('{"data": {"n_train": {"value": 32}}, "net": {"nbase": 8}, "lr": 0.1}')
-        '{"data": {"n_train": {"value": 32}}, "model": {"base_channels": 8}, "lr": 0.1}'
-    )
     run = load_run(folder)
     assert (run.n, run.width, run.facts["learning_rate"], run.name) == (32, 8, 0.1, "version_0")
     sizes, settings = from_name("unet_Sprites16_1024_32_SGD_Momentum_512_0.0001_seed1_tuned")
