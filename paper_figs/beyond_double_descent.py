@@ -85,7 +85,7 @@ def _slice_colour(tau: float) -> Any:
 
 
 def _width_colour(share: float) -> Any:
-    return colormaps["viridis"](0.92 - 0.17 * (np.log2(share) + 2))
+    return colormaps["RdPu"](0.4 + 0.15 * (np.log2(share) + 2))
 
 
 def _map(figure: Figure, ax: Axes, psi_p: np.ndarray, grid: np.ndarray) -> None:

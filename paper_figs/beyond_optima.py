@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.interpolate import PchipInterpolator
 
 import rfscore as rf
 from paper_figs import diagram, finite, look, noises, optima
@@ -47,7 +48,8 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
         numbers[name] = _numbers(x, found, problems)
     _dress(axes)
     text = (
-        f"Where not varied: psi_n = {PSI_N:g}, psi_p = {PSI_P:g}, t = {T:g}. Lines: theory. Points: {seeds} networks, "
+        f"Where not varied: psi_n = {PSI_N:g}, psi_p = {PSI_P:g}, t = {T:g}. Lines: theory at {FEATURES.size} "
+        f"to {max(SAMPLES.size, TIMES.size)} places, smooth between them. Points: {seeds} networks, "
         f"d = {d}, mean and standard deviation. The ridge in units of psi_p, as the largest eigenvalues of U."
     )
     look.note(figure, text)
@@ -67,7 +69,9 @@ def _scaled(found: optima.Optima, problems: list[rf.ScoreProblem], name: str) ->
 
 def _panel(ax: Axes, x: np.ndarray, found: dict, nets: dict, problems: dict, name: str) -> None:
     for m in DRAWS:
-        ax.plot(x, _scaled(found[m], problems[m], name), color=noises.colour(m))
+        y = PchipInterpolator(np.log(x), np.log(_scaled(found[m], problems[m], name)))
+        fine = np.geomspace(x[0], x[-1], 200)
+        ax.plot(fine, np.exp(y(np.log(fine))), color=noises.colour(m))
     for (m, place), net in nets.items():
         nearest = problems[m][int(np.argmin(abs(np.log(x / place))))]
         at = rf.ScoreProblem(nearest.psi_n, place if x is FEATURES else nearest.psi_p, place if x is TIMES else T)

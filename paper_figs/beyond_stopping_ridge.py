@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 import rfscore as rf
 from paper_figs import diagram, finite, look, noises, optima
@@ -40,22 +39,27 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     runs = {m: [_run(job, problem(m), d, k) for k in range(seeds)] for m in SHOWN}
     over_t = {m: optima.line(job, [problem(m, t) for t in TIMES], f"t, m = {m}") for m in DRAWS}
     over_n = {m: optima.line(job, [problem(m, psi_n=n) for n in SAMPLES], f"psi_n, m = {m}") for m in DRAWS}
-    figure, axes = plotting.panels(1, 3, width=look.TEXT, height=2.7)
-    _one_axis(axes[0, 0], theory, runs)
+    figure, axes = plotting.panels(2, 2, width=look.TEXT, height=2.3)
+    (stopped, ridged), (times, samples) = axes
+    for ax, name in ((stopped, "stopped"), (ridged, "ridged")):
+        _one_way(ax, name, theory, runs)
+    stopped.legend(handles=noises.key(SHOWN), loc="lower left")
     nets_t = {(m, t): optima.networks(job, problem(m, t), d, seeds) for m in SHOWN for t in RUNS_T}
     nets_n = {(m, n): optima.networks(job, problem(m, psi_n=n), d, seeds) for m in SHOWN for n in RUNS_N}
-    _ratio(axes[0, 1], TIMES, over_t, nets_t, [problem(1, t) for t in TIMES])
-    _ratio(axes[0, 2], SAMPLES, over_n, nets_n, [problem(1)] * SAMPLES.size)
-    axes[0, 1].set(xscale="log", xlabel="diffusion time $t$", ylabel="excess: best ridge / best stopping")
-    style.binary_axis(axes[0, 2], SAMPLES)
-    axes[0, 2].set(xlabel=r"$\psi_n=n/d$")
-    axes[0, 1].legend(handles=noises.key(DRAWS, markers=False), loc="upper right")
-    style.tag(axes[0, 1], rf"(b) over $t$, $\psi_n$ = {PSI_N:g}")
-    style.tag(axes[0, 2], f"(c) over $n$, $t$ = {T:g}")
+    _ratio(times, TIMES, over_t, nets_t, [problem(1, t) for t in TIMES])
+    _ratio(samples, SAMPLES, over_n, nets_n, [problem(1)] * SAMPLES.size)
+    times.set(xscale="log", xlabel="diffusion time $t$", ylabel="best ridge's excess / best stop's")
+    style.binary_axis(samples, SAMPLES)
+    samples.set(xlabel=r"$\psi_n=n/d$")
+    times.legend(handles=noises.key(DRAWS, markers=False), loc="upper right")
+    at = rf"$\psi_n$ = {PSI_N:g}, $t$ = {T:g}"
+    style.tag(stopped, f"(a) stopping, {at}")
+    style.tag(ridged, f"(b) ridge, {at}")
+    style.tag(times, rf"(c) over $t$, $\psi_n$ = {PSI_N:g}")
+    style.tag(samples, f"(d) over $n$, $t$ = {T:g}")
     text = (
-        "Excess: test loss above that of the exact score. Lines: theory; (a) solid: stopped at c = 2 Delta_t tau/psi_p "
-        f"without ridge; dashed: ridge at tau = ∞. Points (open: ridge): {seeds} networks, d = {d}, mean and standard "
-        "deviation."
+        "Excess: test loss above that of the exact score. Lines: theory. (c), (d): above 1 early stopping is better. "
+        f"Points: {seeds} networks, d = {d}, mean and standard deviation."
     )
     look.note(figure, text)
     numbers = _numbers(theory, over_t, over_n, nets_t | nets_n)
@@ -92,22 +96,18 @@ def _run(job: Job, one: rf.ScoreProblem, d: int, seed: int) -> Arrays:
     return kept("strength-run", {"problem": one, "d": d, "seed": seed, "strength": STRENGTH}, finite.code(), compute)
 
 
-def _one_axis(ax: Axes, theory: dict[float, Arrays], runs: dict[float, list[Arrays]]) -> None:
+def _one_way(ax: Axes, name: str, theory: dict[float, Arrays], runs: dict[float, list[Arrays]]) -> None:
+    """Excess of the test loss against the time of stopping, or against the ridge at infinite time."""
     low = float(optima.floor(problem(1)))
+    x = _time(problem(1), STRENGTH) if name == "stopped" else STRENGTH
     for i, m in enumerate(SHOWN):
-        for name, dash, filled in (("stopped", "-", True), ("ridged", "--", False)):
-            ax.plot(STRENGTH, theory[m][name] - low, dash, color=noises.colour(m))
-            found = np.array([x[name] for x in runs[m]]) - low
-            pick = slice(2 + 3 * i, None, 6)
-            style.dots(ax, Points(STRENGTH[pick], found.mean(0)[pick], found.std(0, ddof=1)[pick]), noises.colour(m),
-                       noises.marker(m), filled=filled)  # fmt: skip
-    ways = [look.dash("stopped", "-", style.FAINT), look.dash("ridge", "--", style.FAINT)]
-    m_key = [Line2D([], [], color=noises.colour(m), marker=noises.marker(m), linestyle="", label=noises.label(m))
-             for m in SHOWN]  # fmt: skip
-    ax.legend(handles=[*m_key, *ways], loc="upper center")
-    ax.set(xscale="log", yscale="log", ylim=(5e-3, 9), xlabel=r"ridge, or $1/c$ where stopped",
-           ylabel=r"$L_{\rm test}-L_{\rm exact}$")  # fmt: skip
-    style.tag(ax, rf"(a) $\psi_n$ = {PSI_N:g}, $t$ = {T:g}")
+        ax.plot(x, theory[m][name] - low, color=noises.colour(m))
+        found = np.array([run[name] for run in runs[m]]) - low
+        pick = slice(2 + 3 * i, None, 6)
+        style.dots(ax, Points(x[pick], found.mean(0)[pick], found.std(0, ddof=1)[pick]), noises.colour(m),
+                   noises.marker(m))  # fmt: skip
+    ax.set(xscale="log", yscale="log", ylim=(5e-3, 9), ylabel=r"$L_{\rm test}-L_{\rm exact}$")
+    ax.set_xlabel(r"time of stopping $\tau$, no ridge" if name == "stopped" else r"ridge $\ell$, trained to the end")
 
 
 def _excess(found: optima.Optima, problems: list[rf.ScoreProblem]) -> np.ndarray:

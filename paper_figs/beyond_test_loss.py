@@ -36,11 +36,12 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     figure, axes = plotting.panels(1, 2, width=look.TEXT, height=2.9)
     _along_training(axes[0, 0], cases)
     _across_samples(axes[0, 1], psi_n, sliced, best, cases)
-    look.note(figure, f"Lines: theory at infinite size. Points: {seeds} networks, d = {d}, mean and standard "
-                      "deviation; "
-              "(b) at the times of their curves nearest to the lines'. Dotted: the exact score's test "
-              "loss.")  # fmt: skip
     numbers = _numbers(psi_n, sliced, best, cases)
+    ends = listed([percent(float(case.test[:, -1].mean() / case.theory.test[-1] - 1)) for case in cases])
+    where = listed([f"{v:g}" for v in RUN_PSI_N])
+    look.note(figure, f"Lines: theory at infinite size. Points: {seeds} networks, d = {d}, mean and standard "
+              f"deviation; at the end they are {ends} from the theory at psi_n = {where}, by finite size. "
+              "Dotted: the exact score's test loss.")  # fmt: skip
     inputs = {"psi_p": PSI_P, "t": T, "psi_n": psi_n, "networks": RUN_PSI_N, "d": d, "seeds": seeds, "tau": SLICES,
               "code": [finite.code(), diagram.code()]}  # fmt: skip
     return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers, d)))
@@ -82,8 +83,9 @@ def _across_samples(
         name = r"$\infty$" if np.isinf(tau) else rf"$10^{{{np.log10(tau):.0f}}}$"
         ax.plot(psi_n, values, color=colour, label=rf"$\tau$ = {name}")
         for case in cases:
-            at = -1 if np.isinf(tau) else int(np.argmin(abs(np.log(case.tau[1:-1] / tau)))) + 1
-            runs = case.test[:, at]
+            inner, log_tau = case.tau[1:-1], np.log(np.clip(tau, None, case.tau[-2]))
+            runs = case.test[:, -1] if np.isinf(tau) else np.array([np.interp(log_tau, np.log(inner), y[1:-1])
+                                                                    for y in case.test])  # fmt: skip
             style.dots(
                 ax, Points(np.array([case.psi_n]), runs.mean(keepdims=True), runs.std(ddof=1, keepdims=True)), colour
             )

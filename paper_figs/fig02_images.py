@@ -29,19 +29,22 @@ SOURCES = {"faces": ("celeba_gpu", "celeba"), "digits": ("digits",)}
 def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
     found = {name: trained.first(*places, wanted=lambda run: "f_mem" in run.columns) for name, places in _known()}
-    figure = Figure(figsize=(look.TEXT, 2.45 * len(found) + 0.2))
-    axes = figure.subplots(len(found), 3, squeeze=False)
-    letters = iter("abcdef")
-    for row, (name, (_, runs)) in zip(axes, found.items(), strict=True):
-        _row(row, runs)
-        for ax, what in zip(row, (_first(runs), "copies", "losses"), strict=True):
-            style.tag(ax, f"({next(letters)}) {name}: {what}")
+    figure = Figure(figsize=(look.TEXT, 3.6 * len(found) + 0.2))
+    grid = figure.add_gridspec(2 * len(found), 3)
+    letters = iter("abcdefghij")
+    for row, (name, (_, runs)) in enumerate(found.items()):
+        first = figure.add_subplot(grid[2 * row : 2 * row + 2, 0])
+        axes = [figure.add_subplot(grid[2 * row + i, k]) for k in (1, 2) for i in (0, 1)]
+        _row(first, axes, runs)
+        titles = (f"{name}: {_first(runs)}", "copies", r"copies against $\tau/n$", "losses", r"losses against $\tau/n$")
+        for ax, what in zip((first, *axes), titles, strict=True):
+            style.tag(ax, f"({next(letters)}) {what}")
     every = [run for _, runs in found.values() for run in runs]
     figure.legend(handles=[*trained.key(every), *trained.loss_key()], loc="outside upper center", ncols=6)
     texts = ". ".join(trained.describe(runs) for _, runs in found.values())
     look.note(figure, f"{texts[0].upper()}{texts[1:]} (paper: CelebA 32x32, W = 32, SGD, FID, 10 000 samples). Losses "
-                      "at t = 0.01. Bands: 95 % intervals. Dotted: 5 % above chance, tau_mem. Insets: against "
-                      "tau/n, f_mem over its highest value.")  # fmt: skip
+                      "at t = 0.01. Bands: 95 % intervals. Dotted: 5 % above chance, where tau_onset is "
+                      "read. Few training faces: what is generated is noisy.")  # fmt: skip
     numbers = {name: trained.numbers(runs) | _split(runs) for name, (_, runs) in found.items()}
     inputs = {name: trained.inputs(*x) for name, x in found.items()}
     return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=Row(PAPER, *_sentences(numbers)))
@@ -58,23 +61,18 @@ def _first(runs: list[RunSummary]) -> str:
     return "quality" if "frechet" in runs[0].columns else "samples"
 
 
-def _row(axes: list[Axes], runs: list[RunSummary]) -> None:
-    a, b, c = axes
+def _row(first: Axes, axes: list[Axes], runs: list[RunSummary]) -> None:
+    copies, copies_by_n, losses, losses_by_n = axes
     if _first(runs) == "quality":
-        _quality(a, runs)
+        _quality(first, runs)
     else:
-        _samples(a, "celeba")
-    trained.memorised(b, runs, (0.12, 0.5, 0.5, 0.44))
-    b.child_axes[-1].set_ylabel("")
-    b.axhline(trained.level(runs[0]), color=style.INK, linewidth=0.7, linestyle=":")
-    top = max(float(np.nanmax(run.columns["f_mem"])) for run in runs)
-    b.set(ylim=(-0.05 * top, 1.7 * top), yticks=[y for y in b.get_yticks() if 0 <= y <= 1])
-    trained.losses(c, runs)
-    c.set_ylim(0, 1.8 * max(float(np.nanmax(run.columns["test_loss"][run.tau > 0])) for run in runs))
-    small = look.inset(c, (0.16, 0.6, 0.56, 0.36), r"$\tau/n$")
-    trained.losses(small, runs, lambda run: 1 / run.n)
-    small.set(ylabel="")
-    small.set_xlabel(r"$\tau/n$", fontsize=6, labelpad=0.5)
+        _samples(first, "celeba")
+    trained.memorised(copies, runs, copies_by_n)
+    trained.losses(losses, runs)
+    trained.losses(losses_by_n, runs, lambda run: 1 / run.n)
+    losses_by_n.set_xlabel(r"$\tau/n$")
+    for ax in (losses, losses_by_n):
+        ax.set_ylim(bottom=0)
 
 
 def _quality(ax: Axes, runs: list[RunSummary]) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figs import diagram, look, trained
 from paper_figs.job import Job, Row
+from rfscore import plotting
 from rfscore.plotting import style
 from rfscore.report.numbers import listed, num
 from rfscore.runs.summary import RunSummary
@@ -33,20 +33,19 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     found = {name: runs for name, runs in trained.load("celeba_gpu", "celeba", "digits", "mixture").items()
              if len({run.width for run in runs if "f_mem" in run.columns}) > 1}  # fmt: skip
     experiment, runs = next(iter(found.items()), ("none", []))
-    figure = Figure(figsize=(look.TEXT, 4.4))
-    grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 1.25))
-    axes = [figure.add_subplot(grid[i, k]) for i in range(2) for k in range(2)]
-    _widths(axes, runs)
+    figure, axes = plotting.panels(2, 3, width=look.TEXT, height=2.2)
+    _widths([*axes[:, :2].flat], runs)
+    axes[1, 2].set_axis_off()
     axis = diagram.axis(0.5, 256.0, job.pick(28, 61))
     tau = [c / -np.expm1(-2 * T) for c in MULTIPLES]
-    boundary = _boundary(figure.add_subplot(grid[:, 2]), axis, diagram.gaps(job, axis, axis, T, tau))
+    boundary = _boundary(axes[0, 2], axis, diagram.gaps(job, axis, axis, T, tau))
     text = (
         f"(a)-(d) {trained.describe(runs)} (paper: CelebA, SGD). "
         if runs
         else "(a)-(d) several widths are not run here. "
     )
     look.note(figure, f"{text}(e) random-features theory, t = {T:g}: on a line L_gen = {LEVEL:g} at that multiple of "
-              "tau_gen = 1/Delta_t; dotted: n = p, the paper's n*(p).")  # fmt: skip
+              "1/Delta_t, the paper's time of generalisation; dotted: n = p, the paper's n*(p).")  # fmt: skip
     numbers: dict[str, Any] = {"random_features": boundary}
     if runs:
         numbers["networks"] = trained.numbers(runs, _quality(runs))
@@ -85,29 +84,32 @@ def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
         ax.set_xlabel(label)
     for ax in axes[:2] if quality != "test_loss" else ():
         ax.set(yscale="log")
-    axes[2].legend(handles=trained.key(runs), loc="upper left", fontsize=6)
-    axes[3].legend(handles=[look.dash(f"W = {w}", dashes[w]) for w in widths], loc="upper left", fontsize=6)
+    axes[0].legend(handles=trained.key(runs), fontsize=6)
+    axes[1].legend(handles=[look.dash(f"W = {w}", dashes[w]) for w in widths], fontsize=6)
+    for ax in axes[2:]:
+        ax.set(yscale="symlog", ylim=(-0.002, 1.0))
+        ax.set_yscale("symlog", linthresh=0.01)
 
 
 def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
-    """Lines L_gen = LEVEL in the (psi_p, psi_n) plane: above a line nothing is memorised yet at that time."""
+    """Lines L_gen = LEVEL in the (psi_n, psi_p) plane: right of a line nothing is memorised yet at that time."""
     found: dict[str, Any] = {"t": T, "psi_p": axis, "level": LEVEL}
     handles = []
     for k, (c, values) in enumerate(zip(MULTIPLES, maps, strict=True)):
         shade = style.INK if np.isinf(c) else colormaps["Blues"](0.35 + 0.6 * k / len(MULTIPLES))
-        ax.contour(axis, axis, np.log(values / LEVEL), levels=[0.0], colors=[shade], linewidths=1.6)
-        label = r"$\tau=\infty$: $n^*(p)$" if np.isinf(c) else rf"$\tau=10^{{{np.log10(c):.0f}}}\,\tau_{{\rm gen}}$"
+        ax.contour(axis, axis, np.log(values / LEVEL).T, levels=[0.0], colors=[shade], linewidths=1.6)
+        label = r"$\tau=\infty$: $n^*(p)$" if np.isinf(c) else rf"$\tau=10^{{{np.log10(c):.0f}}}/\Delta_t$"
         handles.append(Line2D([], [], color=shade, label=label))
         found[f"psi_n_at_{c:g}_tau_gen"] = [_crossing(axis, values[:, i]) for i in range(axis.size)]
     ax.plot(axis, axis, ":", color=style.INK, linewidth=0.9)
-    ax.legend(handles=[*handles, look.dash("n = p", ":")], loc="upper left")
+    ax.figure.legend(handles=[*handles, look.dash("$n=p$", ":")], loc="upper center", bbox_to_anchor=(0.86, 0.42))
     for which in ("x", "y"):
         getattr(ax, f"set_{which}scale")("log", base=2)
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
     ax.minorticks_off()
-    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$", ylim=(axis[0], 12 * axis[-1]), xlim=(axis[0], axis[-1]))
+    ax.set(xlabel=r"$\psi_n=n/d$", ylabel=r"$\psi_p=p/d$", ylim=(axis[0], axis[-1]), xlim=(axis[0], axis[-1]))
     style.tag(ax, "(e) random features")
-    ax.text(0.97, 0.03, "below a line: memorised", transform=ax.transAxes, ha="right", fontsize=7, color=style.INK)
+    ax.text(0.03, 0.97, "left of a line:\nmemorised", transform=ax.transAxes, va="top", fontsize=7, color=style.INK)
     return found
 
 

@@ -36,14 +36,18 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     count = job.pick(41, 81)
     psi_n, psi_p = diagram.axis(1.0, 128.0, count), diagram.axis(1.0, 128.0, count)
     maps = diagram.gaps(job, psi_n, psi_p, T, MAP_TAU)
-    figure, axes = plotting.panels(2, 2, width=look.TEXT, height=2.75)
-    _curves(axes[0], cases)
-    for ax, values, tau, letter in zip(axes[1], maps, MAP_TAU, "cd", strict=True):
+    figure, axes = plotting.panels(2, 3, width=look.TEXT, height=2.3)
+    _curves(axes[:, :2], cases)
+    for ax, values, tau, letter in zip(axes[:, 2], maps, MAP_TAU, "cf", strict=True):
         mesh = _map(ax, psi_p, psi_n, values)
         style.tag(ax, rf"({letter}) $L_{{\rm gen}}$ at $\tau=10^{{{np.log10(tau):.0f}}}$")
-    figure.colorbar(mesh, ax=axes[1], label=r"$L_{\rm gen}$", aspect=25, pad=0.02)
-    look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), "
-                      f"mean and standard deviation. Maps: white line: L_gen = {LEVEL:g}, dotted: n = p.")  # fmt: skip
+        figure.colorbar(mesh, ax=ax, label=r"$L_{\rm gen}$", aspect=25, pad=0.02)
+    key = look.psi_n_key(PSI_N, [look.dash("test", "-"), look.dash("training", "--")])
+    figure.legend(handles=key, loc="outside upper center", ncols=6)
+    look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), mean "
+                      "and standard deviation, which is mostly smaller than a point; the rest of the difference is "
+                      "finite size. (d), (e): the same lines against tau Delta_t lambda_min/psi_p. (c), (f): white "
+                      f"line: L_gen = {LEVEL:g}, to its right less than that; dotted: n = p.")  # fmt: skip
     numbers = _numbers(cases) | {"boundary": _boundary(psi_p, psi_n, maps)}
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "d": d, "seeds": seeds, "map_tau": MAP_TAU, "map_psi": psi_n,
               "code": [finite.code(), diagram.code()]}  # fmt: skip
@@ -51,40 +55,31 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     return job.leave(NAME, figure, title=TITLE, inputs=inputs, numbers=numbers, row=row)
 
 
-def _curves(axes: list[Axes], cases: list[finite.Case]) -> None:
-    a, b = axes
-    panels.score_error(a, cases)
-    a.set_ylim(6e-3, 3e2)
-    panels.losses(b, cases)
-    b.set_ylim(0, 6.0)
-    small = look.inset(a, (0.09, 0.64, 0.42, 0.34), r"$\tau/\tau_{\rm mem}$")
-    panels.score_error(small, cases, panels.by_memory, points=False)
-    small.set(xlabel="", ylabel="", xlim=(1e-3, 30))
-    a.set_xlim(left=0.1)
-    other = look.inset(b, (0.16, 0.57, 0.44, 0.38), r"$\tau/\tau_{\rm mem}$")
-    panels.losses(other, cases, panels.by_memory, points=False)
-    for one in (small, other):
-        one.set_xlabel(r"$\tau/\tau_{\rm mem}$", fontsize=6, labelpad=0.5)
-        one.set_ylabel("")
-    other.set_xlim(1e-4, 30)
-    a.legend(handles=look.psi_n_key([c.psi_n for c in cases]), loc="lower left", ncols=1)
-    b.legend(handles=[look.dash("test", "-"), look.dash("training", "--")], loc="upper right")
-    style.tag(a, "(a) score error")
-    style.tag(b, "(b) test and training loss")
+def _curves(axes: np.ndarray, cases: list[finite.Case]) -> None:
+    """Score error and losses, below them the same in the unit of the paper's edge."""
+    for ax, draw in zip(axes[0], (panels.score_error, panels.losses), strict=True):
+        draw(ax, cases)
+        ax.set_xlim(left=0.1)
+    for ax, draw in zip(axes[1], (panels.score_error, panels.losses), strict=True):
+        draw(ax, cases, panels.by_memory, points=False)
+        ax.set(xlim=(1e-4, 30), xlabel=r"$\tau\,\Delta_t\lambda_{\rm min}/\psi_p$")
+    titles = ("(a) score error", "(b) losses", "(d) score error, rescaled", "(e) losses, rescaled")
+    for ax, title in zip(axes.flat, titles, strict=True):
+        style.tag(ax, title)
 
 
 def _map(ax: Axes, psi_p: np.ndarray, psi_n: np.ndarray, values: np.ndarray) -> Any:
-    """L_gen over (psi_p, psi_n), logarithmic colours."""
-    mesh = ax.pcolormesh(psi_p, psi_n, np.maximum(values, 1e-12), norm=LogNorm(1e-3, 1e1), cmap="cividis",
+    """L_gen over (psi_n, psi_p), logarithmic colours."""
+    mesh = ax.pcolormesh(psi_n, psi_p, np.maximum(values, 1e-12).T, norm=LogNorm(1e-3, 1e1), cmap="cividis",
                          shading="nearest", rasterized=True)  # fmt: skip
-    ax.contour(psi_p, psi_n, np.log(values / LEVEL), levels=[0.0], colors="white", linewidths=1.3)
-    ax.plot(psi_p, psi_p, ":", color="white", linewidth=0.9)
-    ax.set_ylim(psi_n[0], psi_n[-1])
+    ax.contour(psi_n, psi_p, np.log(values / LEVEL).T, levels=[0.0], colors="white", linewidths=1.3)
+    ax.plot(psi_n, psi_n, ":", color="white", linewidth=0.9)
+    ax.set_ylim(psi_p[0], psi_p[-1])
     for which in ("x", "y"):
         getattr(ax, f"set_{which}scale")("log", base=2)
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64], ["1", "4", "16", "64"])
     ax.minorticks_off()
-    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$")
+    ax.set(xlabel=r"$\psi_n=n/d$", ylabel=r"$\psi_p=p/d$")
     return mesh
 
 

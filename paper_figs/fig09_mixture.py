@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
+import numpy as np
 from matplotlib.lines import Line2D
 
 from paper_figs import look, trained
@@ -27,17 +27,22 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     """Make the figure."""
     experiment, left = trained.first("mixture_sgd", "mixture", wanted=lambda run: "kl" in run.columns)
     right = _by_width(trained.load(experiment)[experiment])
-    figure, axes = plotting.panels(2, 2, width=look.TEXT, height=2.3)
-    _kl(axes[0, 0], left)
-    trained.memorised(axes[1, 0], left, (0.18, 0.42, 0.33, 0.5))
+    figure, axes = plotting.panels(2 + bool(right), 2, width=look.TEXT, height=2.1)
+    _kl(axes[0], left)
+    trained.memorised(axes[1, 0], left, axes[1, 1])
+    for ax in axes[1]:
+        ax.set(yscale="log", ylim=(1e-3, 1.5))
     axes[0, 0].legend(handles=trained.key(left), loc="lower left")
-    _widths(axes[:, 1], right)
-    names = ("KL divergence", "KL divergence", "memorised fraction", "memorised fraction")
-    for ax, letter, what in zip(axes.flat, "abcd", names, strict=True):
-        shown = f"W = {left[0].width}" if letter in "ac" else f"n = {right[0].n}" if right else "several W"
-        style.tag(ax, f"({letter}) {what}, {shown}")
+    if right:
+        _widths(axes[2], right)
+    names = ("KL divergence", r"KL against $\tau/n$", "memorised fraction", r"memorised fraction against $\tau/n$",
+             "KL divergence", "memorised fraction")  # fmt: skip
+    for ax, letter, what in zip(axes.flat, "abcdef", names, strict=False):
+        style.tag(ax, f"({letter}) {what}, " + (f"W = {left[0].width}" if letter in "abcd" else f"n = {right[0].n}"))
+    several = "" if right else " Several widths of one n are not run here: python -m experiments queue."
     look.note(figure, f"Networks: {trained.describe(left)} (paper: full-batch SGD, up to 4 million steps, n to "
-                      "4096). KL by the paper's entropy formula.")  # fmt: skip
+                      "4096). One network per n; bands: 95 % intervals of the measurement, where known; KL by the "
+                      f"paper's entropy formula. f_mem = 0 is below the axis. Dotted: 5 %.{several}")  # fmt: skip
     numbers: dict[str, Any] = {"by_n": trained.numbers(left, "kl") | _kl_numbers(left)}
     if right:
         numbers["by_width"] = trained.numbers(right, "kl") | _kl_numbers(right)
@@ -56,26 +61,25 @@ def _by_width(runs: list[RunSummary]) -> list[RunSummary]:
     return best if len({run.width for run in best}) > 1 else []
 
 
-def _kl(ax: Axes, runs: list[RunSummary], dashes: dict[int, Any] | None = None) -> None:
-    trained.draw(ax, trained.curves(runs, "kl", dashes=dashes))
-    ax.set(xlabel=r"training step $\tau$", ylabel="KL(generated | true)", yscale="log", ylim=(0.3, 300))
+def _kl(axes: np.ndarray, runs: list[RunSummary]) -> None:
+    for ax, factor, label in zip(
+        axes, (trained.once, trained.over_n), (r"training step $\tau$", r"$\tau/n$"), strict=True
+    ):
+        trained.draw(ax, trained.curves(runs, "kl", factor))
+        ax.set(xlabel=label, ylabel="KL(generated | true)", yscale="log", ylim=(0.3, 300))
 
 
-def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
-    """One n, several W: colour is n, so the width is a line style."""
-    if not runs:
-        for ax in axes:
-            look.nothing(ax, "needs runs of one n at several widths:\npython -m experiments queue")
-        return
+def _widths(axes: np.ndarray, runs: list[RunSummary]) -> None:
+    """One n, several W, against tau W: colour is n, so the width is a line style."""
     widths = sorted({run.width for run in runs})
     dashes = dict(zip(widths, trained.WIDTH_DASHES, strict=False))
-    _kl(axes[0], runs, dashes)
-    trained.draw(axes[1], trained.curves(runs, "f_mem", dashes=dashes))
-    axes[1].set(xlabel=r"training step $\tau$", ylabel=r"memorised fraction $f_{\rm mem}$")
+    for ax, column in zip(axes, ("kl", "f_mem"), strict=True):
+        trained.draw(ax, trained.curves(runs, column, lambda run: run.width, dashes=dashes))
+        ax.set(
+            xlabel=r"$\tau W$", yscale="log", ylabel=trained.QUALITY.get(column, r"memorised fraction $f_{\rm mem}$")
+        )
     colour, _ = networks.look(runs[0].n, trained.sizes(runs))
     axes[0].legend(handles=[Line2D([], [], color=colour, linestyle=dashes[w], label=f"W = {w}") for w in widths])
-    small = look.inset(axes[1], (0.14, 0.42, 0.42, 0.5), r"$\tau W$")
-    trained.draw(small, trained.curves(runs, "f_mem", lambda run: run.width, dashes=dashes), band=False)
 
 
 def _kl_numbers(runs: list[RunSummary]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     a.legend(handles=look.psi_n_key(psi_n, [look.dash("test", "-"), look.dash("training", "--")]), loc="upper left")
     for level in LEVELS:
         b.axhline(level, color=style.FAINT, linewidth=0.7)
+        b.text(0.011, 1.1 * level, rf"$L_{{\rm gen}}$ = {level:g}", color=style.FAINT, fontsize=6.5, va="bottom")
     b.set(xscale="log", yscale="log", xlabel=r"$\tau/n$", ylabel=r"$L_{\rm gen}$", ylim=(1e-3, 60), xlim=(1e-2, 300))
     style.tag(a, "(a) test and training loss")
     style.tag(b, r"(b) gap against $\tau/n$")

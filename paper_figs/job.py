@@ -78,6 +78,7 @@ class Job:
             "size": self.pick("small", "paper"),
             "inputs": inputs,
             "numbers": numbers,
+            "caption": str(figure.get_label()),
             "row": row,
         }
         self._record(name, title, facts | {"picture_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})

@@ -1,9 +1,7 @@
-"""How all figures look: print sizes, keys, insets, and the line that says what is shown."""
+"""How all figures look: print sizes, keys, insets, and the caption."""
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -33,19 +31,9 @@ def print_style() -> Iterator[None]:
         yield
 
 
-#: How names are set in notes, which are written plainly so that lines are wrapped by what is seen.
-_NAMES = {
-    "L_gen": r"$L_{\rm gen}$", "tau_gen": r"$\tau_{\rm gen}$", "tau_mem": r"$\tau_{\rm mem}$", "psi_n": r"$\psi_n$",
-    "psi_p": r"$\psi_p$", "Delta_t": r"$\Delta_t$", "f_mem": r"$f_{\rm mem}$", "tau": r"$\tau$",
-    "lambda_min": r"$\lambda_{\rm min}$",
-}  # fmt: skip
-
-
 def note(figure: Figure, text: str) -> None:
-    """What the picture shows, small, below everything, in lines as wide as the figure; psi_n and the like are set."""
-    lines = textwrap.fill(text, int(20.0 * figure.get_figwidth()))
-    lines = re.sub(r"\b(" + "|".join(_NAMES) + r")\b", lambda found: _NAMES[found[1]], lines)
-    figure.supxlabel(lines, x=0.005, ha="left", fontsize=6.5, color=style.FAINT, linespacing=1.1)
+    """What the picture shows, in words that stand beside it (`caption` of its record), not in it."""
+    figure.set_label(text)
 
 
 def psi_n_key(psi_n: Sequence[float], extra: Sequence[Line2D] = (), *, markers: bool = True) -> list[Line2D]:

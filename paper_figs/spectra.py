@@ -1,4 +1,4 @@
-"""Panels of figs 4 and 14: the population bulk, and in an inset what lies near zero."""
+"""Panels of figs 4 and 14: every bulk on its own axes, the atom with the lowest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import MaxNLocator
 
 import rfscore as rf
 from paper_figs import finite, look
@@ -56,15 +56,16 @@ def drawn(job: Job, problems: list[rf.ScoreProblem], d: int, seeds: int) -> list
 
 
 def picture(found: list[Spectrum], titles: list[str], d: int) -> Figure:
-    """One panel per spectrum."""
-    figure, axes = plotting.panels(1, len(found), width=look.TEXT, height=2.9)
-    for ax, one, title in zip(axes[0], found, titles, strict=True):
-        _population(ax, one)
-        _near_zero(look.inset(ax, (0.42, 0.5, 0.56, 0.46), r"$\lambda$", r"$\rho$"), one)
-        style.tag(ax, title)
-    for ax in axes[0]:
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{1e3 * y:g}"))
-    axes[0, 0].set_ylabel(r"density $10^3\,\rho(\lambda)$")
+    """One row per spectrum: every bulk on its own axes."""
+    figure, axes = plotting.panels(len(found), 3, width=look.TEXT, height=2.0)
+    for row, one, title in zip(axes, found, titles, strict=True):
+        _lowest(row[0], one)
+        _sample(row[1], one)
+        _population(row[2], one)
+        style.tag(row[0], title)
+        row[0].set_ylabel(r"density $\rho(\lambda)$")
+    for ax in axes[-1]:
+        ax.set_xlabel(r"eigenvalue $\lambda$ of $U$")
     handles: list[Artist] = [Patch(color=colour, alpha=0.5, label=f"{name} bulk") for name, colour in _COLOURS.items()]
     handles += [look.dash("theory", "-"), look.dash("Gaussian equivalent", ":"),
                 Line2D([], [], color=style.ATOM, linewidth=1.6, label="atom (theory)")]  # fmt: skip
@@ -73,8 +74,8 @@ def picture(found: list[Spectrum], titles: list[str], d: int) -> Figure:
     drawn_ones = (
         f"one matrix U of tanh features at d = {d}" if count == 1 else f"{count} matrices U of tanh features at d = {d}"
     )
-    look.note(figure, f"Lines: Theorem 3.1. Histograms: {drawn_ones} (paper: one, d = 100); dotted: the matrix the "
-                      "theorem describes, at the same d. Insets: near zero, cut at the top.")  # fmt: skip
+    look.note(figure, f"Lines: Theorem 3.1. Histograms: {drawn_ones} (paper: one, d = 100), which smears the atom into "
+                      "the lowest bulk; dotted: the matrix the theorem describes, at the same d.")  # fmt: skip
     return figure
 
 
@@ -96,27 +97,36 @@ def _both(ax: Axes, found: Spectrum, bulk: int, bins: Array) -> float:
 
 def _population(ax: Axes, found: Spectrum) -> None:
     edges, cuts = found.theory.edges, found.cuts
-    reach = 1.08 * max(edges[-1, 1], found.lam.max())
-    ends = np.append(cuts, reach)
-    width = edges[-1, 1] / 26
+    first, last = edges[found.sample + 1, 0], max(edges[-1, 1], found.lam.max())
+    ends = np.append(cuts, 1.05 * last)
+    width = (edges[-1, 1] - first) / 26
     heights = []
     for k in range(found.sample + 1, len(edges)):
-        low = max(ends[k - 1], 0.6 * edges[k, 0])
+        low = max(ends[k - 1], edges[k, 0] - 4 * width)
         heights.append(_both(ax, found, k, np.arange(low, ends[k] + width, width)))
-    ax.set(xlim=(0, reach), ylim=(0, 2.4 * max(heights)), xlabel=r"eigenvalue $\lambda$ of $U$")
+    ax.set(xlim=(first - 4 * width, 1.05 * last), ylim=(0, 1.4 * max(heights)))
+    ax.ticklabel_format(axis="y", scilimits=(-1, 3))
 
 
-def _near_zero(ax: Axes, found: Spectrum) -> None:
-    edges, cuts, k = found.theory.edges, found.cuts, found.sample
-    reach = 1.25 * edges[k, 1]
-    bins = np.linspace(0, reach, 61)
-    split = bins[np.searchsorted(bins, cuts[k - 1])] if k else 0.0
-    for lower in range(k):
-        _both(ax, found, lower, bins[bins <= split])
-    top = _both(ax, found, k, bins[bins >= split])
-    for where, _ in found.theory.atoms:
+def _sample(ax: Axes, found: Spectrum) -> None:
+    (low, high), k = found.theory.edges[found.sample], found.sample
+    start = max(found.cuts[k - 1] if k else 0.0, 0.5 * low)
+    top = _both(ax, found, k, np.linspace(start, 1.3 * high, 50))
+    ax.set(xlim=(0.0, 1.3 * high), ylim=(0, 1.4 * top))
+
+
+def _lowest(ax: Axes, found: Spectrum) -> None:
+    edges, k = found.theory.edges, found.sample
+    high = edges[k - 1, 1] if k else edges[0, 0]
+    bins, ends = np.linspace(0.0, 1.3 * high, 61), np.concatenate([[0.0], found.cuts[: max(k - 1, 0)], [1.3 * high]])
+    heights = [_both(ax, found, i, bins[np.searchsorted(bins, ends[i]) : np.searchsorted(bins, ends[i + 1]) + 1])
+               for i in range(k)]  # fmt: skip
+    for where, mass in found.theory.atoms:
         ax.axvline(where, color=style.ATOM, linewidth=1.6)
-    ax.set(xlim=(-0.03 * reach, reach), ylim=(0, 1.7 * top))
+        ax.text(where, 0.97, f" {mass:.3f}", color=style.ATOM, fontsize=6.5, va="top",
+                transform=ax.get_xaxis_transform())  # fmt: skip
+    ax.set(xlim=(0.0, 1.3 * high), ylim=(0, 1.6 * max(heights, default=1.0)))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def numbers(found: Spectrum) -> dict[str, Any]:

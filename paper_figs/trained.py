@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from paper_figs import look
 from paper_figs.job import ROOT, NotRun
 from rfscore.plotting import networks, style
 from rfscore.runs.compare import Comparison, compare
@@ -57,21 +56,19 @@ def sizes(runs: Iterable[RunSummary]) -> list[int]:
 
 
 def curves(
-    runs: Sequence[RunSummary], column: str, factor: Factor = lambda run: 1.0, *, normalised: bool = False,
-    dashes: dict[int, Any] | None = None,
-) -> list[networks.Curve]:  # fmt: skip
-    """One measured curve per run against tau times a factor, optionally over its highest value."""
+    runs: Sequence[RunSummary], column: str, factor: Factor = lambda run: 1.0, *, dashes: dict[int, Any] | None = None
+) -> list[networks.Curve]:
+    """One measured curve per run against tau times a factor."""
     found = []
     for run in runs:
         if column not in run.columns:
             continue
         tau, y = run.curve(column)
         known = np.isfinite(run.columns[column])
-        top = float(y.max()) if normalised and y.max() > 0 else 1.0
-        low, high = (run.columns[f"{column}_{side}"][known] / top if f"{column}_{side}" in run.columns else None
+        low, high = (run.columns[f"{column}_{side}"][known] if f"{column}_{side}" in run.columns else None
                      for side in ("low", "high"))  # fmt: skip
         dash = dashes[run.width] if dashes else "-"
-        found.append(networks.Curve(run.n, tau * factor(run), y / top, low, high, dash))
+        found.append(networks.Curve(run.n, tau * factor(run), y, low, high, dash))
     return found
 
 
@@ -102,24 +99,28 @@ def key(runs: Sequence[RunSummary]) -> list[Line2D]:
     return handles
 
 
-def memorised(ax: Axes, runs: Sequence[RunSummary], place: tuple[float, float, float, float] | None = None) -> None:
-    """f_mem against tau; f_mem over its highest value against tau/n in an inset, for runs that memorise at all."""
-    draw(ax, curves(runs, "f_mem"))
-    ax.set(xlabel=r"training step $\tau$", ylabel=r"memorised fraction $f_{\rm mem}$")
-    late = [run for run in runs if "f_mem" in run.columns and memorises(run)]
-    if place and len(late) > 1:
-        small = look.inset(ax, place, r"$\tau/n$", r"$f_{\rm mem}/f_{\rm mem}(\tau_{\rm max})$")
-        draw(small, curves(late, "f_mem", lambda run: 1 / run.n, normalised=True), band=False)
+def memorised(ax: Axes, runs: Sequence[RunSummary], by_n: Axes | None = None) -> None:
+    """f_mem against tau, and against tau/n on axes of its own: measured values, never over their highest."""
+    for one, factor, label in ((ax, once, r"training step $\tau$"), (by_n, over_n, r"$\tau/n$")):
+        if one is not None:
+            draw(one, curves(runs, "f_mem", factor))
+            one.axhline(level(runs[0]), color=style.INK, linewidth=0.7, linestyle=":")
+            one.set(xlabel=label, ylabel=r"memorised fraction $f_{\rm mem}$")
+
+
+def once(run: RunSummary) -> float:
+    """tau as it is."""
+    return 1.0
+
+
+def over_n(run: RunSummary) -> float:
+    """1/n, for tau/n."""
+    return 1.0 / run.n
 
 
 def level(run: RunSummary) -> float:
     """f_mem at tau_mem: 5 % above its chance level."""
     return 0.05 + float(run.facts.get("chance_level") or 0.0)
-
-
-def memorises(run: RunSummary) -> bool:
-    """Whether f_mem comes above that level."""
-    return bool(np.nanmax(run.columns["f_mem"]) > level(run))
 
 
 def losses(ax: Axes, runs: Sequence[RunSummary], factor: Factor = lambda run: 1.0) -> None:

@@ -95,7 +95,7 @@ def cut(figure: Figure, dpi: int = 150) -> list[bytes]:
 
 def psi_n_colour(psi_n: float) -> tuple[float, float, float, float]:
     """The colour of one psi_n in every picture: dark is few samples."""
-    return colormaps["viridis"](float(np.clip(0.9 * (np.log2(psi_n) + 0.5) / 5.5, 0.0, 0.92)))
+    return colormaps["viridis"](float(np.clip(0.7 * (np.log2(psi_n) + 0.5) / 5.5, 0.0, 0.7)))
 
 
 def psi_n_marker(psi_n: float) -> str:
