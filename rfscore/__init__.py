@@ -45,6 +45,7 @@ from rfscore.theory.wide import wide_spectrum as wide_spectrum
 
 if TYPE_CHECKING:
     from rfscore import finite as finite
+    from rfscore import generation as generation
     from rfscore import memorization as memorization
     from rfscore import networks as networks
     from rfscore import observables as observables
@@ -55,7 +56,18 @@ if TYPE_CHECKING:
     from rfscore import testing as testing
 
 _LOADED_WHEN_TOUCHED = frozenset(
-    ("finite", "memorization", "networks", "observables", "oracle", "plot", "sampling", "sweeps", "testing")
+    (
+        "finite",
+        "generation",
+        "memorization",
+        "networks",
+        "observables",
+        "oracle",
+        "plot",
+        "sampling",
+        "sweeps",
+        "testing",
+    )
 )
 
 

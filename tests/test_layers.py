@@ -22,7 +22,7 @@ FLOORS = (
     ("theory", "finite", "sampling", "memorization", "data", "oracle"),
     ("__init__", "_plain", "_provenance"),
     ("output", "testing"),
-    ("plotting", "report"),
+    ("plotting", "report", "generation"),
     ("plot",),
     ("runs",),
     ("networks",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy import integrate, linalg
@@ -63,3 +64,29 @@ def drawn_losses(
     train = 1 - b * b * np.trace(both) / d
     test = 1 - 2 * b * b * np.trace(gain) / d + b * b * a * a * np.trace((gain * noised) @ gain) / d
     return float(train), float(test)
+
+
+def generated_covariance(
+    sigma: np.ndarray, n: int, levels: list[tuple[float, float, float]], slope: Callable[[float], float], tau: float,
+    seed: int, *, noisy: bool,
+) -> np.ndarray:  # fmt: skip
+    """What the (d + n) x (d + n) matrices of one drawn X generate, by Euler steps: no law of S, no blocks.
+
+    `levels` holds (t, a, v2) down to the last time, where no network is.
+    """
+    d = sigma.size
+    x = np.random.default_rng(seed).standard_normal((n, d)) * np.sqrt(sigma)
+    covariance = np.eye(d)
+    for (t, a, v2), (then, _, _) in pairwise(levels):
+        delta, signal = -math.expm1(-2 * t), a * math.exp(-t)
+        rows = np.hstack([signal / math.sqrt(n) * x.T, a * math.sqrt(delta) * np.eye(d)])
+        own = np.hstack([math.sqrt(v2 * d / n) * np.eye(n), np.zeros((n, d))])
+        factor = np.vstack([rows, own])
+        values, vectors = np.linalg.eigh(factor @ factor.T)
+        values = np.maximum(values, 1e-300)
+        gain = (vectors[:d] * (-np.expm1(-2 * delta * tau * values) / values)) @ vectors[:d].T
+        step = t - then
+        score = -a * slope(float(np.trace(covariance)) / d) * gain
+        move = np.eye(d) + step * (np.eye(d) + (2.0 if noisy else 1.0) * score)
+        covariance = move @ covariance @ move.T + (2.0 * step * np.eye(d) if noisy else 0.0)
+    return covariance

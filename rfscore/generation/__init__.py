@@ -1,0 +1,7 @@
+"""What a trained score generates: infinitely wide networks exactly, finite ones by sampling, and the bound between."""
+
+from rfscore.generation.levels import DotProduct as DotProduct
+from rfscore.generation.schedules import exponential as exponential
+from rfscore.generation.schedules import optimal as optimal
+from rfscore.generation.wide import Generated as Generated
+from rfscore.generation.wide import generated as generated
