@@ -42,6 +42,11 @@ class _Facts(NamedTuple):
         return ""
 
 
+def scale_of(points: np.ndarray) -> str:
+    """The scale of grey values that points look like: "0 ... 255", "[0, 1]", "[-1, 1]" ...; empty if none."""
+    return _facts(points).scale
+
+
 def _facts(points: np.ndarray) -> _Facts:
     rows = points[:: -(-len(points) // _ROWS)].reshape(-1, math.prod(points.shape[1:])).astype(np.float64)
     return _Facts(float(rows.min()), float(rows.max()), float(rows.mean()), float(rows.std()),

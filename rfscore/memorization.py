@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -155,8 +156,9 @@ def _block(
 
 
 def nearest(
-    samples: Real[np.ndarray, "N d"] | list, train: Real[np.ndarray, "n d"] | list, *, memory: int = 2**28
-) -> Neighbours:
+    samples: Real[np.ndarray, "N d"] | list, train: Real[np.ndarray, "n d"] | list, *, memory: int = 2**28,
+    report: Callable[[int, int], None] | None = None,
+) -> Neighbours:  # fmt: skip
     """The two nearest training points of every sample and the gap ratio |x - a1| / |x - a2|.
 
     Both sets are centred by the training mean; a float32 matrix product ranks the training points of a block of samples
@@ -166,6 +168,7 @@ def nearest(
         samples: N points, N >= 1, float32 or float64.
         train: n >= 2 training points of the same dimension, two of them different.
         memory: bytes for the temporary arrays of one block; the float32 copy of `train` comes on top.
+        report: called with how many samples are done, of how many, after each block.
 
     Returns:
         Neighbours. A training point that is there several times counts once: the second nearest is another.
@@ -209,6 +212,8 @@ def nearest(
     squared, index = np.empty((len(x), most)), np.empty((len(x), most), dtype=np.int64)
     for i in range(0, len(x), rows):
         squared[i : i + rows], index[i : i + rows] = _block(x[i : i + rows], a, mean, centred, half)
+        if report is not None:
+            report(min(i + rows, len(x)), len(x))
     distances = unit * np.sqrt(squared)
     # Two different points have distance 0 only where the rounding of all is larger: then nothing can be said.
     ratio = np.divide(distances[:, 0], distances[:, 1], out=np.ones(len(x)), where=distances[:, 1] > 0)
@@ -223,6 +228,14 @@ def wilson(count: int, total: int, level: float) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
     return max(0.0, centre - half) if count else 0.0, min(1.0, centre + half) if count < total else 1.0
+
+
+def fraction_of(near: Neighbours, k: float = 1 / 3, *, level: float = 0.95) -> MemorisedFraction:
+    """f_mem at one threshold from neighbours found before, see `memorised_fraction`."""
+    count, total = int(np.count_nonzero(near.ratio < k)), len(near.ratio)
+    pairs = int(np.count_nonzero((near.ratio >= k) & (near.distances[:, 1] < k * near.third)))
+    return MemorisedFraction(count / total, wilson(count, total, level), count, total, k, level,
+                             near.repeats.size, pairs)  # fmt: skip
 
 
 def memorised_fraction(
@@ -274,9 +287,8 @@ def _fraction(samples: Any, train: Any, k: Any, level: Any, memory: int) -> tupl
             raise bad(name, value, "a number in (0, 1)")
     near = nearest(samples, train, memory=memory)
     warn_of_mismatch(samples, train, stacklevel=4)
-    count, total = int(np.count_nonzero(near.ratio < k)), len(near.ratio)
-    pairs = int(np.count_nonzero((near.ratio >= k) & (near.distances[:, 1] < k * near.third)))
-    repeats = near.repeats.size
+    found = fraction_of(near, float(k), level=float(level))
+    repeats, pairs, total = found.repeats, found.near_pairs, found.samples
     if repeats:
         listed = ", ".join(map(str, near.repeats[:NAMED])) + ", ..." * (repeats > NAMED)
         warnings.warn(f"{repeats} of {len(train)} training points are equal to an earlier one (rows {listed}): "
@@ -284,8 +296,6 @@ def _fraction(samples: Any, train: Any, k: Any, level: Any, memory: int) -> tupl
     if pairs > NEAR_PAIRS * total and np.shape(samples)[1] > 2:
         warnings.warn(f"{pairs} of {total} samples are near two training points that nearly coincide, where f_mem sees "
                       "no copy: drop near-duplicates from the training set", UserWarning, stacklevel=3)  # fmt: skip
-    found = MemorisedFraction(count / total, wilson(count, total, level), count, total, float(k), float(level),
-                              repeats, pairs)  # fmt: skip
     return found, near
 
 

@@ -74,6 +74,11 @@ def _encoding() -> str:
     return getattr(sys.stdout, "encoding", None) or "utf-8"
 
 
+def aside(words: str) -> None:
+    """A note on stderr, where it is in nobody's way."""
+    print("note:", words, file=sys.stderr)
+
+
 def put_json(text: str) -> None:
     """JSON on stdout: the same data whatever the encoding of the output, by escapes where it lacks a character."""
     try:

@@ -27,7 +27,7 @@ def _header(raw: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def _array(data: bytes, name: str) -> np.ndarray:
+def read_array(data: bytes, name: str) -> np.ndarray:
     """The array of a .npy file; its header is held against the bytes that are there."""
     damaged = f"array {name!r} is damaged or cut short"
     raw = io.BytesIO(data)
@@ -79,7 +79,7 @@ def npy_images(path: Path) -> np.ndarray:
         size = path.stat().st_size
         if size > MAX_ARRAY_BYTES:
             raise bad(f"array {path.name!r}", f"{size} bytes", f"at most {MAX_ARRAY_BYTES} bytes", "make it smaller")
-        return _images(_array(path.read_bytes(), path.name), path.name)
+        return _images(read_array(path.read_bytes(), path.name), path.name)
     except OSError as error:
         raise InputError(f"data {str(path)!r} cannot be read: {error.strerror}; check the path") from error
 
@@ -116,10 +116,10 @@ def npz_images(archive: zipfile.ZipFile, key: str | None = None) -> tuple[np.nda
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
     name, others = _chosen(archive, members, key)
     notes = [f"array {name!r} was used, not {', '.join(map(repr, others))}: key= names another"] if others else []
-    images = _images(_array(read_member(archive, members[name], MAX_ARRAY_BYTES), name), name)
+    images = _images(read_array(read_member(archive, members[name], MAX_ARRAY_BYTES), name), name)
     if "near_duplicate" not in members:
         return images, 0, notes
-    flags = _array(read_member(archive, members["near_duplicate"], MAX_ARRAY_BYTES), "near_duplicate")
+    flags = read_array(read_member(archive, members["near_duplicate"], MAX_ARRAY_BYTES), "near_duplicate")
     if flags.dtype != np.bool_ or flags.shape != images.shape[:1]:
         raise bad("array 'near_duplicate'", f"{flags.dtype} of shape {flags.shape}",
                   f"bool of shape {images.shape[:1]}", "one flag per image, or leave it out")  # fmt: skip

@@ -74,7 +74,7 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     return values
 
 
-def _resize(grey: np.ndarray, size: int) -> np.ndarray:
+def resize(grey: np.ndarray, size: int) -> np.ndarray:
     """Short side to `size`, centre cropped: one bilinear, antialiased resampling of the central square."""
     if grey.shape == (size, size):
         return grey
@@ -103,7 +103,7 @@ def _stack(source: _Source, size: int | None) -> tuple[np.ndarray, tuple[int, in
     for i, (name, load) in enumerate(source.named):
         try:
             grey, said = load()
-            image = grey if size is None else _resize(grey, size)
+            image = grey if size is None else resize(grey, size)
             if not first:
                 shape, first = (image.shape[0], image.shape[1]), name
                 rows = _room(source.total, shape)

@@ -189,7 +189,7 @@ def test_dense_noisy_logs_are_averaged_with_their_errors(tmp_path):
 
 REFUSED = {
     "no number": (csv().replace(f"{ROWS[3][1]},", "0.3x,", 1), "line .*column.*numbers like"),
-    "two losses": (csv(header="step,train_loss,train_loss_epoch,f_mem"), r"--train NAME"),
+    "two losses": (csv(header="step,train_loss_step,train_loss_epoch,f_mem"), r"--train NAME"),
     "no step": (csv(header="a,train_loss,val_loss,f_mem"), r"--step NAME"),
     "no curve": (csv(header="step,a,b,c"), r"--train, --test and --fmem"),
     "no header": (csv().split("\n", 1)[1], "names of the columns in the first line"),
