@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rfscore.cli import show
 from rfscore.cli.options import Json, Overwrite
 from rfscore.cli.progress import bar
+
+if TYPE_CHECKING:
+    from rfscore.memorization import MemorisedFraction
 
 #: Samples on the sheet.
 SHOWN = 18
@@ -86,15 +89,14 @@ def memorised(
     if as_json:
         show.put_json((out / "memorised.json").read_text(encoding="utf-8"))
         return
-    rows = [
-        [
-            f"1/{round(1 / pair[0].k)}",
-            *(word for x in pair for word in (f"{x.value:.4g}", f"[{x.interval[0]:.3g}, {x.interval[1]:.3g}]")),
-        ]
-        for pair in zip(found.fractions, found.chance, strict=True)
-    ]
+    rows = [[f"1/{round(1 / pair[0].k)}", *(word for x in pair for word in _told(x))]
+            for pair in zip(found.fractions, found.chance, strict=True)]  # fmt: skip
     show.table("Memorised samples", ["k", "f_mem", "95 %", "chance", "95 %"], rows)
     for note in notes:
         show.aside(note)
     print(found.verdict)
     print(f"written to {out}: memorised.json, pairs.csv" + (", sheet.png, sheet.pdf" * (made.values.ndim == 4)))
+
+
+def _told(x: MemorisedFraction) -> tuple[str, str]:
+    return f"{x.value:.4g}", f"[{x.interval[0]:.3g}, {x.interval[1]:.3g}]"

@@ -42,7 +42,7 @@ class Points:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def name(self, row: int) -> str:
+    def name(self, row: int | np.integer) -> str:
         """The picture's name, or its row."""
         return self.names[row] if self.names else str(row)
 
@@ -111,6 +111,8 @@ def _chosen(arrays: dict[str, np.ndarray], key: str | None, path: Path) -> tuple
         if key not in arrays:
             raise bad("key", key, f"one of {sorted(arrays)}")
         return key, arrays[key]
+    if len(arrays) == 1:
+        return next(iter(arrays.items()))
     points = {name: array for name, array in arrays.items() if array.ndim >= 2 and array.dtype.kind in "fiuV"}
     named = [name for wanted in _NAMES for name in points if name.lower() == wanted]
     name = next(iter(points)) if len(points) == 1 else named[0] if named else None
