@@ -8,7 +8,11 @@ Gaussian with covariance f(S):
     reverse SDE -dx = (x + 2 s) dt + sqrt(2) dB:  f <- (1 + h r)^2 f + 2 h,   r = 1 - 2 a slope(v) m(x)
 
 with v = int f Tr Omega/d the samples' mean variance on the way (derivations (D14.8)-(D14.11); Latourelle-Vigeant et al.
-2026, Eq 35 and Theorem 5). No sample is a copy: the law is Gaussian at every tau.
+2026, Eq 35 and Theorem 5). No sample is a copy: samples have Gaussian projections at every tau.
+
+The features' slope follows the norm of the point, which concentrates. `linear=True` keeps it at a, so that the samples
+are exactly Gaussian; without, `kl_true` is the KL to the Gaussian of their covariance, which is not the KL to their
+law: a true point is a large deviation of norm, where the slope is another.
 """
 
 from __future__ import annotations
@@ -39,8 +43,8 @@ class Generated(Result):
         tau: training times; where a schedule gives one to every noise level, that of the last.
         variance: of the samples along the directions of Sigma (eigenvalues of `problem.population()`).
         mean_variance: Tr Sigma_gen/d.
-        kl_true: KL(N(0, Sigma) | samples)/d.
-        kl_generated: KL(samples | N(0, Sigma))/d.
+        kl_true: KL(N(0, Sigma) | N(0, Sigma_gen))/d.
+        kl_generated: KL(N(0, Sigma_gen) | N(0, Sigma))/d.
     """
 
     tau: Any = quantity("tau")
@@ -78,6 +82,7 @@ def generated(
     *,
     process: Process = "flow",
     continuous: bool = False,
+    linear: bool = False,
     features: Features | None = None,
 ) -> Generated:
     """What networks of infinite width generate, exactly for d -> infinity.
@@ -88,6 +93,7 @@ def generated(
         grid: descending diffusion times, from nearly white noise to the last one.
         process: "flow" (probability flow) or "sde".
         continuous: the limit of many steps on this grid (second order) in place of its Euler steps.
+        linear: keep the features' slope at a, its value at training, whatever the variance of the points.
         features: those of a kernel (`DotProduct`) in place of the activation's.
 
     Returns:
@@ -122,7 +128,7 @@ def generated(
 
     def rate(at: Level, f: _Along) -> _Along:
         m = _Along(*at.gain(law, np.array([schedule(at.t)], dtype=float) if schedule else tau))
-        factor = twice * at.a * found.slope(law.mean(*f))
+        factor = twice * at.a * (np.full(tau.size, at.a) if linear else found.slope(law.mean(*f)))
         return _Along(1.0 - factor[:, None] * m.inside, 1.0 - factor * m.zero)
 
     levels = [level(problem, at, features) for at in t]
