@@ -92,12 +92,12 @@ def _widths(axes: list[Axes], runs: list[RunSummary]) -> None:
 
 
 def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
-    """Lines L_gen = LEVEL in the (psi_n, psi_p) plane: right of a line nothing is memorised yet at that time."""
+    """Lines L_gen = LEVEL in the (psi_p, psi_n) plane: above a line nothing is memorised yet at that time."""
     found: dict[str, Any] = {"t": T, "psi_p": axis, "level": LEVEL}
     handles = []
     for k, (c, values) in enumerate(zip(MULTIPLES, maps, strict=True)):
         shade = style.INK if np.isinf(c) else colormaps["Blues"](0.35 + 0.6 * k / len(MULTIPLES))
-        ax.contour(axis, axis, np.log(values / LEVEL).T, levels=[0.0], colors=[shade], linewidths=1.6)
+        ax.contour(axis, axis, np.log(values / LEVEL), levels=[0.0], colors=[shade], linewidths=1.6)
         label = r"$\tau=\infty$: $n^*(p)$" if np.isinf(c) else rf"$\tau=10^{{{np.log10(c):.0f}}}/\Delta_t$"
         handles.append(Line2D([], [], color=shade, label=label))
         found[f"psi_n_at_{c:g}_tau_gen"] = [_crossing(axis, values[:, i]) for i in range(axis.size)]
@@ -107,9 +107,9 @@ def _boundary(ax: Axes, axis: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
         getattr(ax, f"set_{which}scale")("log", base=2)
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
     ax.minorticks_off()
-    ax.set(xlabel=r"$\psi_n=n/d$", ylabel=r"$\psi_p=p/d$", ylim=(axis[0], axis[-1]), xlim=(axis[0], axis[-1]))
+    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$", ylim=(axis[0], axis[-1]), xlim=(axis[0], axis[-1]))
     style.tag(ax, "(e) random features")
-    ax.text(0.03, 0.97, "left of a line:\nmemorised", transform=ax.transAxes, va="top", fontsize=7, color=style.INK)
+    ax.text(0.97, 0.03, "below a line: memorised", transform=ax.transAxes, ha="right", fontsize=7, color=style.INK)
     return found
 
 

@@ -47,7 +47,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
     look.note(figure, f"Lines and maps: theory at infinite size. Points: {seeds} networks, d = {d} (paper: 100), mean "
                       "and standard deviation, which is mostly smaller than a point; the rest of the difference is "
                       "finite size. (d), (e): the same lines against tau Delta_t lambda_min/psi_p. (c), (f): white "
-                      f"line: L_gen = {LEVEL:g}, to its right less than that; dotted: n = p.")  # fmt: skip
+                      f"line: L_gen = {LEVEL:g}, above it less than that; dotted: n = p.")  # fmt: skip
     numbers = _numbers(cases) | {"boundary": _boundary(psi_p, psi_n, maps)}
     inputs = {"psi_n": PSI_N, "psi_p": PSI_P, "t": T, "d": d, "seeds": seeds, "map_tau": MAP_TAU, "map_psi": psi_n,
               "code": [finite.code(), diagram.code()]}  # fmt: skip
@@ -69,17 +69,17 @@ def _curves(axes: np.ndarray, cases: list[finite.Case]) -> None:
 
 
 def _map(ax: Axes, psi_p: np.ndarray, psi_n: np.ndarray, values: np.ndarray) -> Any:
-    """L_gen over (psi_n, psi_p), logarithmic colours."""
-    mesh = ax.pcolormesh(psi_n, psi_p, np.maximum(values, 1e-12).T, norm=LogNorm(1e-3, 1e1), cmap="cividis",
+    """L_gen over (psi_p, psi_n), logarithmic colours."""
+    mesh = ax.pcolormesh(psi_p, psi_n, np.maximum(values, 1e-12), norm=LogNorm(1e-3, 1e1), cmap="cividis",
                          shading="nearest", rasterized=True)  # fmt: skip
-    ax.contour(psi_n, psi_p, np.log(values / LEVEL).T, levels=[0.0], colors="white", linewidths=1.3)
-    ax.plot(psi_n, psi_n, ":", color="white", linewidth=0.9)
-    ax.set_ylim(psi_p[0], psi_p[-1])
+    ax.contour(psi_p, psi_n, np.log(values / LEVEL), levels=[0.0], colors="white", linewidths=1.3)
+    ax.plot(psi_p, psi_p, ":", color="white", linewidth=0.9)
+    ax.set_ylim(psi_n[0], psi_n[-1])
     for which in ("x", "y"):
         getattr(ax, f"set_{which}scale")("log", base=2)
         getattr(ax, f"set_{which}ticks")([1, 4, 16, 64], ["1", "4", "16", "64"])
     ax.minorticks_off()
-    ax.set(xlabel=r"$\psi_n=n/d$", ylabel=r"$\psi_p=p/d$")
+    ax.set(xlabel=r"$\psi_p=p/d$", ylabel=r"$\psi_n=n/d$")
     return mesh
 
 

@@ -156,7 +156,7 @@ def lines(
         if spread is not None and key in spread:
             style.dots(ax, style.Points(x, shown, spread[key]), colour, label=key)
         else:
-            ax.plot(x, shown, color=colour, label=key or None)
+            ax.plot(x, shown, color=colour, marker=".", label=key or None)  # what was computed, and lines between
     _axis(ax, "x", x, name)
     known = np.concatenate([y[np.isfinite(y)] for y in values.values()])
     if known.size and known.min() > 0 and known.max() > 10 * known.min():

@@ -42,7 +42,7 @@ def laws(plan: Plan, progress: Progress) -> list[Law]:
     """Local exponents of tau_half over psi_n = 1 ... psi_p at several psi_p, solved by theory."""
     results = []
     for psi_p in plan.law_psi_p:
-        psi_n = np.geomspace(1.0, psi_p, plan.law_points) * (1 + 1e-6)  # off psi_p = psi_n + 1, where an edge closes
+        psi_n = np.geomspace(1.0, psi_p, plan.law_points)
         problems = [rf.ScoreProblem(float(v), psi_p, plan.curves.t) for v in psi_n]
         half = np.array([rf.curve_times(problem).tau_half.value for problem in problems])
         local = ob.local_slopes(psi_n, half)

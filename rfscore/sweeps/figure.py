@@ -73,6 +73,7 @@ def draw(
         ax.set_axis_off()
     bounded = len(axes) == 2 and any(name == "gap" for name, _ in views)
     words = [_heading(data)] + [rf"lines: $L_{{\rm gen}}$ = {level:g}"] * bounded
+    words += ["grey: none"] * (len(axes) == 2 and any(_unknown(data, view) for view in views))
     figure.suptitle("; ".join(words), fontsize=9, x=0.01, ha="left")
     return figure
 
@@ -126,6 +127,11 @@ def _heading(data: xarray.Dataset) -> str:
 def _at_time(data: xarray.Dataset, view: View) -> xarray.DataArray:
     name, tau = view
     return data[name] if tau is None else data[name].sel(tau=tau)
+
+
+def _unknown(data: xarray.Dataset, view: View) -> bool:
+    """Whether a map has places without a value: no such time, a refused point, one not computed yet."""
+    return not bool(np.isfinite(over_seeds(_at_time(data, view))[0].values).all())
 
 
 def _title(view: View) -> str:
