@@ -90,12 +90,15 @@ def _run(claims: list[tuple[Paper, Claim]], lab: object) -> list[Result]:
 
 
 def _summary(results: list[Result], changes: list[Change], folder: Path | None) -> None:
-    from rfscore.validation.expectations import counts
+    from rfscore.validation.expectations import besides, counts
 
     names = list(dict.fromkeys(r.paper.name for r in results))
-    total = {name: counts(r.verdict for r in results if r.paper.name == name) for name in names}
+    claims = [r for r in results if r.claim.kind == "claim"]
+    total = {name: counts(r.verdict for r in claims if r.paper.name == name) for name in names}
     rows = [[f"{_MARKS[v.value]} {v.value}", *(str(total[name][v]) for name in names)] for v in total[names[0]]]
-    show.table(f"{len(results)} claims", ["", *names], rows)
+    show.table(f"{len(claims)} claims", ["", *names], rows)
+    if apart := besides((r.claim.kind, r.verdict) for r in results):
+        print(apart)
     for change in changes:
         if change.before is not None or change.regression:
             before = "new" if change.before is None else change.before.value
@@ -103,4 +106,4 @@ def _summary(results: list[Result], changes: list[Change], folder: Path | None) 
     if new := sum(x.before is None for x in changes):
         print(f"{new} claims have no accepted verdict yet: --accept takes those of this run")
     if folder is not None:
-        print(f"written to {folder}: report.html, report.md, claims.json")
+        print(show.left(folder))

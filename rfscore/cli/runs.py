@@ -91,4 +91,4 @@ def compare(
         return
     table = comparing.table(found)
     show.table("Runs compared", table.headers, table.rows)
-    print(f"written to {out}: comparison.md, comparison.json, comparison.nc, figures/comparison.png and .pdf")
+    print(show.left(out))

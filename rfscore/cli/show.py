@@ -9,7 +9,7 @@ import json
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +109,20 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 def written(run: RunFolder) -> str:
     """Every file by name, and whether earlier results went."""
-    names = sorted(run.files, key=lambda name: ("/" in name, name))
-    text = f"written to {run.path}: {', '.join(names)}"
-    return text + (" (earlier results there were replaced)" if run.replaces else "")
+    return _named(run.path, run.files) + (" (earlier results there were replaced)" if run.replaces else "")
+
+
+def left(folder: Path) -> str:
+    """Every file of a finished folder by name, as its manifest lists them."""
+    from rfscore.output import MANIFEST
+
+    facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return _named(folder, [*facts["files"], MANIFEST])
+
+
+def _named(folder: Path, names: Iterable[str]) -> str:
+    """Files of the folder itself first."""
+    return f"written to {folder}: {', '.join(sorted(names, key=lambda name: ('/' in name, name)))}"
 
 
 def leave(

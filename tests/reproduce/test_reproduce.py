@@ -159,3 +159,9 @@ def test_ascii_names_of_symbols_are_set_and_names_of_code_are_not():
     assert page.inline("psi_n, tau_mem") == "ψ<sub>n</sub>, τ<sub>mem</sub>"
     assert page.inline("tau_mem_edge, mixture_classes") == "tau_mem_edge, mixture_classes"
     assert page.inline("[a](https://b.c) [d](javascript:e)") == '<a href="https://b.c">a</a> [d](javascript:e)'
+
+
+def test_the_local_exponents_are_on_the_grid_itself():
+    found = laws.laws(replace(SMALL, law_psi_p=(4.0,), law_points=3), lambda *_: None)
+    np.testing.assert_array_equal(found[0].psi_n, [1.0, 2.0, 4.0])
+    assert np.all(np.isfinite(found[0].tau_half))

@@ -142,3 +142,12 @@ def test_a_folder_named_like_a_package_is_refused(tmp_path: Path, capsys: pytest
     (paper / "claims.toml").write_text(TABLE)
     (paper / "numbers.py").write_text(CHECK)
     assert run("--papers", str(tmp_path / "json")) == 2 and "rename it" in capsys.readouterr().err
+
+
+def test_the_summary_counts_claims_and_names_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--only", "mehler-sum", "--only", "schedule", "--out", str(tmp_path / "out")) == 0
+    out = capsys.readouterr().out
+    assert "1 claims" in out and "1 misprint, 1 with the correction confirmed" in out
+    left = {str(x.relative_to(tmp_path / "out")) for x in (tmp_path / "out").rglob("*") if x.is_file()}
+    said = out.split("written to ")[1].strip().split(": ")[1].split(", ")
+    assert set(said) == left
