@@ -13,6 +13,7 @@ from typing import Any
 
 from rfscore._text import read_toml, toml_value
 from rfscore.errors import bad
+from rfscore.networks import named
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,14 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The network: "unet" for images, "mlp" for the mixture; `width` is W."""
+    """The network; `width` is W.
+
+    Attributes:
+        kind: "unet" for images, "mlp" for the mixture, or "module:function" for your own (`rfscore.networks.named`).
+        width: W.
+        dropout: of the U-Net.
+        conditional: told the class of every point.
+    """
 
     kind: str = "unet"
     width: int = 8
@@ -133,6 +141,8 @@ class RunConfig:
         del plain["name"], plain["measurement"]
         for length in ("steps", "snapshots", "first_snapshot"):
             del plain["training"][length]
+        if ":" in self.network.kind:
+            plain["network"]["source"] = named.source(self.network.kind)
         if not self.data.key:
             del plain["data"]["key"]  # so that runs from before it keep their mark
         if not self.data.source.isalpha():  # where the archive lies does not matter, its content is checked by hash
@@ -182,8 +192,10 @@ def _leaf(name: str, value: Any, default: Any) -> Any:
     low, high = _RANGES.get(name, (-float("inf"), float("inf")))
     if isinstance(value, int | float) and not low <= value <= high:
         raise bad(name, value, f"a {type(default).__name__} in [{low:g}, {high:g}]")
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise bad(name, value, f"one of {_CHOICES[name]}")
+    own = name == "network.kind" and all(value.partition(":"))
+    if name in _CHOICES and value not in _CHOICES[name] and not own:
+        also = ", or 'module:function' for your own" if name == "network.kind" else ""
+        raise bad(name, value, f"one of {_CHOICES[name]}{also}")
     return value
 
 
@@ -199,7 +211,9 @@ def from_plain(plain: dict[str, Any]) -> RunConfig:
         32
     """
     config: RunConfig = _build(RunConfig, plain, "")
-    if (config.network.kind == "mlp") != (config.data.source == "mixture"):
+    if ":" in config.network.kind:
+        named.function(config.network.kind)
+    elif (config.network.kind == "mlp") != (config.data.source == "mixture"):
         raise bad("network.kind", config.network.kind, "'mlp' for the mixture, 'unet' for images")
     if config.training.first_snapshot > config.training.steps:
         raise bad("training.first_snapshot", config.training.first_snapshot, f"at most {config.training.steps} steps")

@@ -1,4 +1,4 @@
-"""From a config to an untrained network; which of the two, and how its weights start."""
+"""From a config to an untrained network: which, and how its weights start."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from rfscore.errors import bad
+from rfscore.networks import named
 from rfscore.networks.config import RunConfig
 from rfscore.networks.data import Dataset
 from rfscore.networks.mlp import ResidualMLP
@@ -20,9 +22,15 @@ from rfscore.networks.unet import ClassEmbedding, UNet
 Network = Callable[..., Array]
 
 
-def new_network(config: RunConfig, data: Dataset) -> UNet | ResidualMLP:
-    """The untrained network of a run, float32."""
+def new_network(config: RunConfig, data: Dataset) -> Any:
+    """The untrained network of a run, float32.
+
+    Raises:
+        InputError: a user's function that does not give a network for points of this shape.
+    """
     net, classes = config.network, data.classes if config.network.conditional else 0
+    if ":" in net.kind:
+        return _own(config, data.train.shape[1:], classes)
 
     def make(key: Array) -> UNet | ResidualMLP:
         if net.kind == "mlp":
@@ -30,6 +38,22 @@ def new_network(config: RunConfig, data: Dataset) -> UNet | ResidualMLP:
         return UNet(net.width, dropout=net.dropout, classes=classes, key=key)
 
     return _initialised(eqx.filter_eval_shape(make, jax.random.key(0)), np.random.default_rng(config.seed))
+
+
+def _own(config: RunConfig, shape: tuple[int, ...], classes: int) -> Any:
+    """A user's network, with the weights that it starts from, which answers with something of the shape of a point."""
+    kind, width = config.network.kind, config.network.width
+    wanted = f"a network with weights that answers network(x, index, label, key) with an array of shape {shape}"
+    point, index = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+    try:
+        network = named.function(kind)(shape, width=width, classes=classes, key=jax.random.key(config.seed))
+        network = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, network)
+        found = eqx.filter_eval_shape(network, point, index, index if classes else None, None)
+    except Exception as error:  # a user's code may fail in any way
+        raise bad("network.kind", kind, wanted, f"{type(error).__name__}: {error}") from error
+    if not parameter_count(network) or getattr(found, "shape", None) != shape:
+        raise bad("network.kind", kind, wanted, f"{parameter_count(network)} weights; it answers with {found}")
+    return network
 
 
 def predict_noise(

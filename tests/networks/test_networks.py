@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import rfscore as rf
-from rfscore.networks import ResidualMLP, UNet, parameter_count
+from rfscore.errors import InputError
+from rfscore.networks import ResidualMLP, UNet, data, named, network, parameter_count, run
+from rfscore.networks import config as configs
+from rfscore.networks.measure import measure_run
 
 
 def shapes_of(make):
@@ -85,3 +88,40 @@ def test_dropout_drops_channels_only_while_training():
     quiet = [call(x, None) for _ in range(2)]
     loud = [call(x, jax.random.key(k)) for k in range(2)]
     assert bool(jnp.all(quiet[0] == quiet[1])) and not bool(jnp.allclose(loud[0], loud[1], atol=1e-3))
+
+
+@pytest.mark.parametrize("source", ["mixture", "digits"])
+def test_a_users_network_is_trained_measured_and_resumed_by_its_name(source, tmp_path):
+    plain = {
+        "name": "own", "data": {"source": source, "n": 32, "test": 32},
+        "network": {"kind": "tests.user_networks:Plain", "width": 16},
+        "training": {"batch": 16, "steps": 40, "snapshots": 3, "first_snapshot": 5},
+        "measurement": {"samples": 8, "sampler_steps": 4, "noises": 2, "quality": False},
+    }  # fmt: skip
+    config = configs.from_plain(plain)
+    run.train(config, tmp_path / "run", lambda *_: None, until=20)
+    run.train(config, tmp_path / "run", lambda *_: None, resume=True)
+    losses = measure_run(*run.opened(tmp_path / "run"), lambda *_: None).curve("train_loss")[1]
+    assert losses[-1] < losses[0] and configs.read(tmp_path / "run" / "config.toml") == config
+
+
+def test_a_users_network_whose_source_changes_is_another_run(monkeypatch):
+    config = configs.from_plain({"network": {"kind": "tests.user_networks:Plain"}})
+    before = config.fingerprint
+    monkeypatch.setattr(named, "source", lambda kind: "another")
+    assert config.fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("tests.user_networks:Missing", "a function of the module"), ("no_such_module:f", "PYTHONPATH"),
+                       ("resnet", "module:function"), ("tests.user_networks:jnp", "a function or class")],
+)  # fmt: skip
+def test_a_users_network_that_is_not_there_is_refused(kind, said):
+    with pytest.raises(InputError, match=said):
+        configs.from_plain({"network": {"kind": kind}})
+
+
+def test_a_users_network_of_another_shape_is_refused_before_training():
+    config = configs.from_plain({"data": {"n": 8, "test": 8}, "network": {"kind": "tests.user_networks:wrong"}})
+    with pytest.raises(InputError, match="answers network"):
+        network.new_network(config, data.load(config.data))
