@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rfscore import observables as observables
     from rfscore import oracle as oracle
     from rfscore import plot as plot
+    from rfscore import runs as runs
     from rfscore import sampling as sampling
     from rfscore import sweeps as sweeps
     from rfscore import testing as testing

@@ -95,7 +95,7 @@ def memorised(
     for note in notes:
         show.aside(note)
     print(found.verdict)
-    print(f"written to {out}: memorised.json, pairs.csv" + (", sheet.png, sheet.pdf" * (made.values.ndim == 4)))
+    print(show.left(out))
 
 
 def _told(x: MemorisedFraction) -> tuple[str, str]:

@@ -92,3 +92,36 @@ def compare(
     table = comparing.table(found)
     show.table("Runs compared", table.headers, table.rows)
     print(show.left(out))
+
+
+@app.command()
+def advise(
+    logs: Logs,
+    n: Annotated[int, typer.Option("--n", min=1, help="Training images of the run in question.", show_default=False)],
+    width: Annotated[int, typer.Option("--W", min=0, help="Its width W [default: the runs'].", show_default=False)] = 0,
+    budget: Annotated[float | None, typer.Option("--budget", help="Steps you want to train: how many images?")] = None,
+    law: Annotated[
+        bool, typer.Option("--law", help="Put tau ~ n^(1 +- 0.25) W^-(1 +- 0.25) beside the runs; one run is enough.")
+    ] = False,
+    step: Step = None, train: Train = None, test: Test = None, fmem: Fmem = None, unit: Unit = None,
+    samples: Samples = None, chance: Chance = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """From short runs at small n: until which step a run at --n is safe, and how many images push that out."""
+    from rfscore._plain import to_json
+    from rfscore.runs.advice import MEANING, advise
+
+    found = advise(logs, n, width, budget=budget, law=law, columns=columns(step, train, test, fmem), unit=unit,
+                   facts=_facts(samples, chance, None, None, None, None))  # fmt: skip
+    if as_json:
+        show.put_json(to_json(found))
+        return
+    rows = [[name, f"{x.value:.3g}", f"[{x.interval[0]:.3g}, {x.interval[1]:.3g}]", MEANING[name], x.rests_on]
+            for name, x in found.times.items()]  # fmt: skip
+    show.table(f"n = {found.n}" + (f", W = {found.width}" if found.width else ""),
+               ["time", "step", "90 %", "when", "rests on"], rows)  # fmt: skip
+    print(f"safe until step {found.safe:.3g} (in 95 % of runs)")
+    if found.images is not None:
+        words = ["beyond what these runs say" if x != x else f"{x:.3g} images" for x in found.images]
+        print(f"for {budget:g} steps: {words[0]} by median, {words[1]} in 95 % of runs")
+    for note in found.notes:
+        show.aside(note)

@@ -19,3 +19,4 @@ from rfscore.observables.times import minimum as minimum
 from rfscore.observables.times import onset as onset
 from rfscore.observables.times import tau_half as tau_half
 from rfscore.observables.times import tau_opt as tau_opt
+from rfscore.observables.times import tau_rise as tau_rise

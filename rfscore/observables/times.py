@@ -293,3 +293,38 @@ def tau_half(
         note = f"relative to the gap at tau = {gap.tau[-1]:.4g}, not to the final one"
         return Observable(found.value, found.interval, "ok", note, found.height)
     return found
+
+
+def tau_rise(tau: Float[np.ndarray, " k"], test: Float[np.ndarray, " k"], *, rise: float = 0.1) -> Observable:
+    """The first time after tau_opt at which the test loss is `rise` (a fraction) above its lowest value.
+
+    Unlike tau_half it does not depend on when training ended, so that short runs can be compared.
+
+    Args:
+        tau: k training times, ascending, >= 0; at least 3 positive and finite.
+        test: test loss, finite, > 0 where lowest.
+        rise: fraction of the lowest value, > 0.
+
+    Returns:
+        Observable as from `crossing`; censored where the loss has not risen by the last time.
+
+    Raises:
+        InputError: shapes, order, NaN, a rise that is not positive, a lowest loss that is not.
+
+    Example:
+        >>> import numpy as np
+        >>> from rfscore.observables import tau_rise
+        >>> tau = np.geomspace(1.0, 1e4, 41)
+        >>> print(f"{tau_rise(tau, 1 + 0.1 * np.log10(tau / 10) ** 2).value:.4g}")
+        100
+    """
+    if not 0 < number("rise", rise, "a finite number > 0") < math.inf:
+        raise bad("rise", rise, "a finite number > 0")
+    low = tau_opt(tau, test)
+    if low.status == "undefined" or (low.status == "censored" and low.interval[1] == math.inf):
+        return Observable(math.nan, low.interval, low.status, f"the test loss has not risen: {low.message}")
+    lowest = float(np.min(test))
+    if lowest <= 0:
+        raise bad("lowest test loss", lowest, "a positive number")
+    after = low.value if low.status == "ok" else 0.0
+    return crossing(tau, test, (1 + rise) * lowest, after=after)

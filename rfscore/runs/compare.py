@@ -89,7 +89,7 @@ def compare(
         >>> f"tau_onset ~ n^{found.fits['tau_onset'].gamma:.2f}, tau_opt ~ n^{abs(found.fits['tau_opt'].gamma):.2f}"
         'tau_onset ~ n^1.00, tau_opt ~ n^0.00'
     """
-    summaries = _unique(load_runs(runs, columns=columns, unit=unit, facts=facts))
+    summaries = unique(load_runs(runs, columns=columns, unit=unit, facts=facts))
     found = tuple(
         read_times(run, quality=quality, threshold=threshold, resamples=resamples, seed=seed + i)
         for i, run in enumerate(summaries)
@@ -106,7 +106,7 @@ def compare(
                       _spread(summaries, threshold), predictions, (*own, *notes))  # fmt: skip
 
 
-def _unique(runs: list[RunSummary]) -> list[RunSummary]:
+def unique(runs: list[RunSummary]) -> list[RunSummary]:
     """The runs by width and n, with names told apart; a run given twice would count twice in every fit."""
     if not runs:
         raise bad("runs", [], "at least one run")

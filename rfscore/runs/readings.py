@@ -130,15 +130,17 @@ def read_times(
         "tau_half": (("train_loss", "test_loss"), observables.tau_half),
     }
     rng = np.random.default_rng(seed)
-    times = {key: _reading(run, columns, read, resamples, rng) for key, (columns, read) in wanted.items()}
+    times = {key: reading(run, columns, read, resamples, rng) for key, (columns, read) in wanted.items()}
     grows = _gap_grows(run)
     return RunTimes(run, times, grows, _notes(run, times, grows))
 
 
-def _reading(
-    run: RunSummary, columns: tuple[str, ...], read: Callable[..., Observable], resamples: int,
-    rng: np.random.Generator,
+def reading(
+    run: RunSummary, columns: tuple[str, ...], read: Callable[..., Observable], resamples: int = 500,
+    rng: np.random.Generator | None = None,
 ) -> Reading:  # fmt: skip
+    """One time of some curves of a run, and the same of resampled curves."""
+    rng = np.random.default_rng(0) if rng is None else rng
     nothing = np.empty(0)
     missing = [name for name in columns if name not in run.columns]
     if missing:
