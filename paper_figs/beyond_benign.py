@@ -72,8 +72,8 @@ def _over_features(ax: Axes, psi_p: np.ndarray, curves: dict, runs: dict, marks:
     ax.set(yscale="log", ylim=(0.74, 7.5), xlabel=r"$\psi_p=p/d$", ylabel=r"$L_{\rm test}(\tau=\infty)$")
     ax.set_yticks([1, 2, 4], ["1", "2", "4"])
     ax.minorticks_off()
-    for place, text, side in ((1.05, "malign: worse than untrained", "bottom"), (0.97, "benign", "top")):
-        ax.text(psi_p[-1], place, text, color=style.FAINT, fontsize=6.5, ha="right", va=side)
+    ax.text(psi_p[0], 1.04, "malign: worse", color=style.FAINT, fontsize=6.5, va="bottom")
+    ax.text(psi_p[-1], 0.88, "benign: better", color=style.FAINT, fontsize=6.5, ha="right", va="top")
     ax.legend(handles=noises.key(DRAWS), loc="upper left")
     style.tag(ax, r"(a) end of training; arrows: $p=nm$")
 
