@@ -33,7 +33,7 @@ def peak():
     with open("/proc/self/status") as status:
         return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
 def point(psi_n, psi_p, d):
-    return dict(psi_n=psi_n, psi_p=psi_p, t=0.1, d=d, seed=0, features="exact", covariance="isotropic:1",
+    return dict(psi_n=psi_n, psi_p=psi_p, t=0.1, d=d, seed=0, features="exact", population="isotropic:1",
                 activation="tanh")
 finite.evaluate(point(1.0, 1.0, 8), (1e3,))
 idle, start = peak(), time.process_time()

@@ -65,7 +65,7 @@ def main(job: Job = Job()) -> Path:  # noqa: B008 (frozen)
 
 
 def _two(m: float) -> rf.ScoreProblem:
-    return rf.ScoreProblem(TWO.psi_n, TWO.psi_p, TWO.t, TWO.covariance, noise_draws=m)
+    return rf.ScoreProblem(TWO.psi_n, TWO.psi_p, TWO.t, TWO.population, noise_draws=m)
 
 
 def _runs(job: Job, one: rf.ScoreProblem, d: int, seeds: int) -> np.ndarray:

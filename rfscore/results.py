@@ -124,13 +124,15 @@ def meanings(kind: type) -> dict[str, str]:
 
 
 class LossCurves(Result):
-    r"""Losses along training time tau; all per dimension d, so that the untrained network (A = 0) has loss 1.
+    r"""Losses along training time tau; all per dimension d, so that an untrained network has loss 1 on the noise.
 
     Attributes:
         tau: training times, any shape.
         train: L_train(tau), the loss on the n samples with the noise averaged exactly.
         test: L_test(tau), the same on the population (or on held-out data).
-        score_error: (1/d) E|s_A(x_t) + Sigma_t^{-1} x_t|^2 for Gaussian data, NaN where the true score is unknown.
+        excess: L_test minus the least possible loss, the error of what is learned; NaN where that is unknown.
+        score_error: excess/Delta_t where the target is the score: (1/d) E|s_A(x_t) + Sigma_t^{-1} x_t|^2 for Gaussian
+            data; NaN for other targets.
         status: 0 where verified, else why not; all 0 unless one asked not to raise.
         message: what the worst status means, and the remedy.
     """
@@ -138,9 +140,17 @@ class LossCurves(Result):
     tau: Any = quantity("tau")
     train: Any = quantity("tau")
     test: Any = quantity("tau")
+    excess: Any = quantity("tau")
     score_error: Any = quantity("tau")
     status: Any = 0
     message: str = ""
+
+    @classmethod
+    def of(
+        cls, tau: Any, train: Any, test: Any, least: Any, unit: Any, status: Any = 0, message: str = ""
+    ) -> LossCurves:
+        """From losses, the least possible one, and the square of what an output is times the score (NaN: no score)."""
+        return cls(tau, train, test, test - least, (test - least) / unit, status, message)
 
     @property
     def gap(self) -> Any:

@@ -12,7 +12,7 @@ Example:
     >>> import rfscore as rf
     >>> from rfscore import oracle, testing
     >>> def swapped(problem, z):                                # the planted error
-    ...     wrong = rf.ScoreProblem(problem.psi_p, problem.psi_n, problem.t, problem.covariance, problem.activation)
+    ...     wrong = rf.ScoreProblem(problem.psi_p, problem.psi_n, problem.t, problem.population, problem.activation)
     ...     return np.array([complex(oracle.resolvent(wrong, x, dps=12).q) for x in z])
     >>> @settings(max_examples=5, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
     ... @given(testing.problems(psi=(0.5, 20.0), activation=testing.activations(["erf"])))
@@ -87,7 +87,7 @@ def problems(
     *,
     psi: tuple[float, float] = PSI_RANGE,
     t: tuple[float, float] = T_RANGE,
-    covariance: st.SearchStrategy[rf.Covariance] | None = None,
+    population: st.SearchStrategy[rf.Covariance] | None = None,
     activation: st.SearchStrategy[str] | None = None,
 ) -> rf.ScoreProblem:
     """Problems over the whole domain, with its corners: psi_p = psi_n, psi_p = psi_n + 1, psi_p < 1.
@@ -96,7 +96,7 @@ def problems(
         draw: given by Hypothesis.
         psi: range of psi_n and psi_p, log-uniform.
         t: range of the diffusion time, log-uniform.
-        covariance: strategy of covariances, default `covariances()`.
+        population: strategy of populations, default `covariances()`.
         activation: strategy of activation names, default `activations()`.
     """
     psi_n = draw(log_uniform(*psi))
@@ -109,13 +109,13 @@ def problems(
     sigma = draw(activation if activation is not None else activations())
     # sin is periodic: on a scale of several periods it has no linear part left.
     default = covariances(variance=(0.1, 2.0) if sigma == "sin" else (0.1, 4.0))
-    rho = draw(covariance if covariance is not None else default)
+    rho = draw(population if population is not None else default)
     return rf.ScoreProblem(psi_n, psi_p, draw(log_uniform(*t)), rho, sigma)
 
 
 def scales(problem: rf.ScoreProblem) -> tuple[float, float]:
     """(s2, an upper bound of the order of the largest eigenvalue of U)."""
-    co, top = rf.coefficients(problem), float(np.max(problem.covariance.quadrature()[0]))
+    co, top = rf.coefficients(problem), float(np.max(problem.population.classes().nodes))
     alpha2, aspect = co.a**2 * np.exp(-2 * problem.t), (1 + np.sqrt(1 / problem.psi_n)) ** 2
     signal = (co.b**2 + alpha2 * top * aspect) * (1 + np.sqrt(problem.psi_p)) ** 2
     return float(co.s2), float(co.s2 + co.v2 * (1 + np.sqrt(problem.psi_p / problem.psi_n)) ** 2 + signal)
@@ -189,7 +189,7 @@ def assert_mass_and_moment(
 
 def _trace_ratio(problem: rf.ScoreProblem) -> float:
     """Tr Sigma_t/(d Gamma_t^2) = 1, from the quadrature nodes, so that their rounding is not charged to the formula."""
-    nodes, weights = problem.covariance.quadrature()
+    nodes, weights = problem.quadrature()
     return float((weights * (np.exp(-2 * problem.t) * nodes + problem.delta)).sum() / problem.gamma2)
 
 
@@ -264,7 +264,7 @@ def assert_denoising_identity(
 
     Give a score error that was computed another way than by this identity: bias^2 + variance, or an average over data.
     """
-    nodes, weights = problem.population()
+    nodes, weights = problem.quadrature()
     inverse = float((weights / (np.exp(-2 * problem.t) * nodes + problem.delta)).sum())
     tau = np.asarray(tau, dtype=float)
     loss, error = np.asarray(test(tau)), np.asarray(score_error(tau))

@@ -63,8 +63,8 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "t NaN": (lambda: problem(t=NAN), ("t = nan", "[0.0001, 5]")),
     "t too large": (lambda: problem(t=6.0), ("t = 6.0", "[0.0001, 5]")),
     "t complex": (lambda: problem(t=1j), ("t = 1j", "a number in")),
-    "variance zero": (lambda: problem(covariance=0.0), ("variance = 0.0", "> 0")),
-    "variance negative": (lambda: problem(covariance=-1.0), ("variance = -1.0", "> 0")),
+    "variance zero": (lambda: problem(population=0.0), ("variance = 0.0", "> 0")),
+    "variance negative": (lambda: problem(population=-1.0), ("variance = -1.0", "> 0")),
     "variance NaN": (lambda: rf.Isotropic(NAN), ("variance = nan", "> 0")),
     "variance infinite": (lambda: rf.Isotropic(INF), ("variance = inf", "finite")),
     "variance text": (lambda: rf.Isotropic("one"), ("variance = 'one'", "a number > 0")),
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "uniform from zero": (lambda: rf.Uniform(0.0, 1.0), ("low = 0.0", "> 0")),
     "uniform NaN": (lambda: rf.Uniform(0.5, NAN), ("high = nan", "> 0")),
     "condition too large": (
-        lambda: problem(covariance=rf.Atoms([1e-7, 1.0])), ("1e+07", "at most 1e+06", "set them to exactly 0")),
+        lambda: problem(population=rf.Atoms([1e-7, 1.0])), ("1e+07", "at most 1e+06", "set them to exactly 0")),
     "activation unknown": (
         lambda: problem(activation="swish"), ("'swish'", "['erf', 'relu', 'sin', 'tanh'", "Activation")),
     "activation number": (lambda: problem(activation=3), ("activation = 3", "a name, a callable")),
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "activation linear": (lambda: coefficients(lambda x: 2.0 * x), ("linear", "v2 = s2 = 0", "non-linear activation")),
     "activation hidden step": (lambda: coefficients(np.sign), ("relative error", "at most 1e-08", "declare its kinks")),
     "activation at a wrong scale": (
-        lambda: coefficients("tanh", covariance=1e8), ("relative error", "at most 1e-08", "rescale the data")),
+        lambda: coefficients("tanh", population=1e8), ("relative error", "at most 1e-08", "rescale the data")),
     "tau negative": (lambda: rf.loss_curves(PROBLEM, [1.0, -2.0]), ("tau = -2.0", ">= 0", "inf are allowed")),
     "tau NaN": (lambda: rf.loss_curves(PROBLEM, [1.0, NAN]), ("tau = nan", ">= 0")),
     "tau text": (lambda: rf.loss_curves(PROBLEM, "late"), ("tau = 'late'", "training times >= 0")),
@@ -181,9 +181,9 @@ def test_problem_cannot_be_changed_into_a_bad_one() -> None:
 
 @pytest.mark.parametrize("kind", [np.float32, np.int64, np.float16])
 def test_shorter_numbers_are_promoted_to_double(kind: type) -> None:
-    short = rf.ScoreProblem(psi_n=kind(2), psi_p=kind(8), t=kind(1), covariance=rf.Atoms(np.array([1, 3], dtype=kind)))
-    exact = rf.ScoreProblem(psi_n=2.0, psi_p=8.0, t=1.0, covariance=rf.Atoms([1.0, 3.0]))
-    assert type(short.psi_n) is float and short.covariance.values.dtype == np.float64
+    short = rf.ScoreProblem(psi_n=kind(2), psi_p=kind(8), t=kind(1), population=rf.Atoms(np.array([1, 3], dtype=kind)))
+    exact = rf.ScoreProblem(psi_n=2.0, psi_p=8.0, t=1.0, population=rf.Atoms([1.0, 3.0]))
+    assert type(short.psi_n) is float and short.population.values.dtype == np.float64
     assert float(rf.coefficients(short).s2) == float(rf.coefficients(exact).s2)
 
 

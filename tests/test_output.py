@@ -137,7 +137,7 @@ def test_plain_data_is_strict_json_without_nan_or_addresses():
     text = to_json(value)
     back = json.loads(text, parse_constant=lambda token: pytest.fail(f"{token} is no JSON"))
     assert "0x" not in text and back == to_plain(value)
-    assert back["problem"]["activation"]["name"] == "odd" and back["problem"]["covariance"]["kind"] == "Isotropic"
+    assert back["problem"]["activation"]["name"] == "odd" and back["problem"]["population"]["kind"] == "Isotropic"
     assert back["time"]["value"] is None and back["time"]["interval"] == [1.0, None]
     assert back["array"] == [[1, 2], [3, 4]] and back["5"] == "a/b"
     assert back["scalars"] == [0.1, 3, True, None, {"re": 1.0, "im": 2.0}]

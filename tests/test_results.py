@@ -18,7 +18,8 @@ def _every_result() -> list[type[Result]]:
 
 
 PROBLEM = rf.ScoreProblem(8.0, 64.0, 0.01)
-CURVES = LossCurves(np.array([[0.0, 1.0], [10.0, np.inf]]), np.ones((2, 2)), 2.0 * np.ones((2, 2)), np.zeros((2, 2)))
+TAU, ONES = np.array([[0.0, 1.0], [10.0, np.inf]]), np.ones((2, 2))
+CURVES = LossCurves(TAU, ONES, 2.0 * ONES, 0.0 * ONES, 0.0 * ONES)
 
 
 def test_a_result_prints_its_numbers() -> None:
@@ -26,15 +27,13 @@ def test_a_result_prints_its_numbers() -> None:
         "Timescales(tau_gen_scale=50.5, "
     )
     ones, twos, zeros = "[[1, 1], [1, 1]]", "[[2, 2], [2, 2]]", "[[0, 0], [0, 0]]"
-    assert (
-        repr(CURVES)
-        == f"LossCurves(tau=[[0, 1], [10, inf]], train={ones}, test={twos}, score_error={zeros}, status=0, message='')"
-    )
+    numbers = f"train={ones}, test={twos}, excess={zeros}, score_error={zeros}"
+    assert repr(CURVES) == f"LossCurves(tau=[[0, 1], [10, inf]], {numbers}, status=0, message='')"
 
 
 def test_a_notebook_shows_a_table_of_at_most_twelve_rows() -> None:
     tau = np.geomspace(1.0, 10.0, 100)
-    table = LossCurves(tau, tau, tau, tau)._repr_html_()
+    table = LossCurves(tau, tau, tau, tau, tau)._repr_html_()
     assert table.count("<tr>") == 1 + 12 and "<td>1</td>" in table and "<td>10</td>" in table
 
 

@@ -24,7 +24,7 @@ PLAIN = rf.ScoreProblem(2.0, 4.0, 0.1)
 VALUES: dict[str, Callable[[], Any]] = {
     **{name: lambda name=name: rf.ScoreProblem(2.0, 4.0, 0.1, activation=name)
        for name in ("tanh", "erf", "sin", "relu", OWN, "tests.user_activations:HARD")},
-    "problem": lambda: PROBLEM, "atoms": lambda: PROBLEM.covariance, "empirical": lambda: rf.Empirical([1.0, 2.0]),
+    "problem": lambda: PROBLEM, "atoms": lambda: PROBLEM.population, "empirical": lambda: rf.Empirical([1.0, 2.0]),
     "power law": lambda: rf.PowerLaw(1.5, 256), "uniform": lambda: rf.Uniform(0.5, 1.5),
     "flow training": lambda: rf.Flow(), "adam": lambda: rf.Adam(0.1),
     "descent": lambda: rf.Descent(0.1, 0.5, batch=0.5),
@@ -145,7 +145,7 @@ def test_roundoff_of_null_eigenvalues_is_zero() -> None:
 def test_a_problem_with_another_value_is_otherwise_the_same() -> None:
     other = PROBLEM.replace(t=0.5, ridge=0.25)
     assert (other.t, other.ridge, other.psi_n) == (0.5, 0.25, PROBLEM.psi_n)
-    assert other.covariance is PROBLEM.covariance and other.replace(t=PROBLEM.t, ridge=PROBLEM.ridge) == PROBLEM
+    assert other.population is PROBLEM.population and other.replace(t=PROBLEM.t, ridge=PROBLEM.ridge) == PROBLEM
     with pytest.raises(rf.InputError, match="noise"):
         PROBLEM.replace(noise=3)
     with pytest.raises(rf.InputError, match="t = 9"):

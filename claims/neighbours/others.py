@@ -150,7 +150,7 @@ def variance_first(lab: Lab) -> list[Comparison]:
         x = rfscore.finite.draw(problem, d, lab.rng(d, 703, i), "gaussian-equivalent")
         flow = x.gradient_flow()
         along = np.array([np.einsum("ip,pi->i", flow.weights(s), x.V_test) for s in tau])
-        half = np.argsort(problem.covariance.eigenvalues(d))
+        half = np.argsort(problem.population.eigenvalues(d))
         for k, chosen in enumerate((half[: d // 2], half[d // 2 :])):
             part = -along[:, chosen].mean(axis=1)
             times[i, k] = ob.crossing(tau, part, 0.5 * part.max()).value

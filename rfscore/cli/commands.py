@@ -11,7 +11,6 @@ import typer
 from rfscore.cli import networks, pictures, show
 from rfscore.cli.options import (
     Activation,
-    Covariance,
     Data,
     Dimension,
     Features,
@@ -24,6 +23,7 @@ from rfscore.cli.options import (
     Overwrite,
     Pdf,
     Points,
+    Population,
     PsiN,
     PsiP,
     Ridge,
@@ -50,12 +50,12 @@ app.add_typer(networks.app, name="networks")
 
 
 def _problem(
-    psi_n: float, psi_p: float, t: float, covariance: str, activation: str, noise_draws: float, ridge: float
+    psi_n: float, psi_p: float, t: float, population: str, activation: str, noise_draws: float, ridge: float
 ) -> rf.ScoreProblem:
     import rfscore as rf
     from rfscore.model import text
 
-    rho = text.covariance(covariance)
+    rho = text.population(population)
     return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
 
 
@@ -97,14 +97,14 @@ def _times_rows(found: CurveTimes) -> list[list[str]]:
 @app.command()
 def spectrum(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
-    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    population: Population = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
     spec, co = rf.spectrum(problem), rf.coefficients(problem)
     result = {
         "problem": problem, "edges": spec.edges, "masses": spec.masses, "atoms": spec.atoms,
@@ -126,7 +126,7 @@ def spectrum(
 @app.command()
 def curves(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
-    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    population: Population = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
@@ -134,7 +134,7 @@ def curves(
     """Training loss, test loss and score error at every training time tau, by theory; tau = 0 and infinity included."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     found = rf.loss_curves(problem, tau)
     times = rf.curve_times(problem)
@@ -156,14 +156,14 @@ def curves(
 @app.command()
 def timescales(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
-    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    population: Population = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Time scales of the spectrum, and the times of the exact curves: tau_opt (best stopping), tau_half (half gap)."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
     scales = rf.timescales(problem)
     predicted = {f.name: float(getattr(scales, f.name)) for f in dataclasses.fields(scales)}
     found = rf.curve_times(problem)
@@ -197,7 +197,7 @@ def timescales(
 @app.command()
 def finite(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
-    covariance: Covariance = "isotropic:1", activation: Activation = "tanh",
+    population: Population = "isotropic:1", activation: Activation = "tanh",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     d: Dimension = 50, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
@@ -207,7 +207,7 @@ def finite(
     import rfscore as rf
     import rfscore.finite as model
 
-    problem = _problem(psi_n, psi_p, t, covariance, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     flow = model.draw(problem, d, seed, features.value).gradient_flow()
     run, theory = flow.loss_curves(tau), rf.loss_curves(problem, tau)

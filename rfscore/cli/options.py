@@ -19,13 +19,13 @@ class Features(StrEnum):
 PsiN = Annotated[float, typer.Option("--psi-n", help="n/d, training samples per dimension.")]
 PsiP = Annotated[float, typer.Option("--psi-p", help="p/d, random features per dimension.")]
 T = Annotated[float, typer.Option("--t", help="Diffusion time t; Delta_t = 1 - exp(-2t) is the variance of the noise.")]
-Covariance = Annotated[
+Population = Annotated[
     str,
     typer.Option(
-        "--covariance",
-        help="Population covariance Sigma: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
-        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, or file:PATH (eigenvalues: an .npy, or a .txt or .csv "
-        "with one number a line).",
+        "--population",
+        help="What the data are drawn from: isotropic:1, atoms:0.5,1.5, atoms:0.5@0.3,1.5@0.7 (with fractions), "
+        "powerlaw:1.0,256 (exponent, size), uniform:0.5,1.5, file:PATH (eigenvalues: an .npy, or a .txt or .csv "
+        "with one number a line), mixture:0.3*isotropic:0.25+0.7*isotropic:2, or student:5,isotropic:1.",
     ),
 ]
 Activation = Annotated[

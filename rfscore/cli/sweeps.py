@@ -45,7 +45,7 @@ def sweep(
     psi_p: Annotated[Axis, _axis("psi-p", "p/d.")] = None,
     t: Annotated[Axis, _axis("t", "Diffusion time.")] = None,
     sigma_x: Annotated[Axis, _axis("sigma-x", "Sigma = sigma_x^2 I.")] = None,
-    covariance: Annotated[Axis, _axis("covariance", "As for `rfscore curves`; several separated by ;.")] = None,
+    population: Annotated[Axis, _axis("population", "As for `rfscore curves`; several separated by ;.")] = None,
     activation: Annotated[Axis, _axis("activation", "tanh, erf, sin, relu, module:function.")] = None,
     d: Annotated[Axis, _axis("d", "Data dimension (finite networks).")] = None,
     seed: Annotated[Axis, _axis("seed", "Seeds (finite and trained networks).")] = None,
@@ -78,7 +78,7 @@ def sweep(
     if context.invoked_subcommand is not None:
         return
     given = {
-        "psi_n": psi_n, "psi_p": psi_p, "t": t, "sigma_x": sigma_x, "covariance": covariance,
+        "psi_n": psi_n, "psi_p": psi_p, "t": t, "sigma_x": sigma_x, "population": population,
         "activation": activation, "d": d, "seed": seed, "features": features,
     }  # fmt: skip
     values = {name: text for name, text in given.items() if text is not None} | _named(

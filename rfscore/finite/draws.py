@@ -20,7 +20,9 @@ from rfscore.finite.hermite import choose_rule
 from rfscore.finite.instance import ExactInstance
 from rfscore.model.activations import Activation, as_activation
 from rfscore.model.equivalence import coefficients
+from rfscore.model.population import Covariance
 from rfscore.model.problem import T_RANGE, ScoreProblem, noise_draws_in_range, ridge_in_range
+from rfscore.model.process import OU
 
 Array = np.ndarray
 Features = Literal["exact", "gaussian-equivalent"]
@@ -78,7 +80,9 @@ def draw(
                       f"raise d above {0.5 / float(getattr(problem, f'psi_{name}')):.3g}")  # fmt: skip
     co = coefficients(problem)
     rng = generator(seed)
-    sigma = problem.covariance.eigenvalues(d)
+    if not (isinstance(problem.population, Covariance) and problem.is_score and isinstance(problem.process, OU)):
+        raise bad("problem", problem, "one Gaussian class, the Ornstein-Uhlenbeck process and the score at finite size")
+    sigma = problem.population.eigenvalues(d)
     weights = rng.standard_normal((sizes["p"], d))
     data = rng.standard_normal((sizes["n"], d))
     data *= np.sqrt(sigma)

@@ -98,11 +98,8 @@ class GradientFlow:
             fitted = 1.0 + residuals + self.instance.ridge * gains
             train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
             test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
-        score_error = (test - self.instance.loss_floor) / self.instance.delta
-        shape = counts.shape
-        return LossCurves(
-            training.tau(counts), train.reshape(shape), test.reshape(shape), score_error.reshape(shape)
-        )  # fmt: skip
+        losses = [loss.reshape(counts.shape) for loss in (train, test)]
+        return LossCurves.of(training.tau(counts), *losses, self.instance.loss_floor, self.instance.delta)
 
     def weights(self, times: Any, *, training: Training = Flow()) -> Float[Array, "d p"]:  # noqa: B008 (frozen)
         """A of shape (d, p) at one time (Bonnaire et al. 2025, Eq 53)."""

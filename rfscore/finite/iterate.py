@@ -52,7 +52,7 @@ def iterated(instance: Instance, steps: Any, training: Training, seed: Seed = 0)
                 raise SolveError(f"the run diverged before step {k}: take a smaller step_size; for descent "
                                  "rf.largest_step with the same options gives the limit for large d")  # fmt: skip
     train, test = (np.array([found[int(k)][i] for k in counts.ravel()]).reshape(counts.shape) for i in (0, 1))
-    return LossCurves(training.tau(counts), train, test, (test - instance.loss_floor) / instance.delta)
+    return LossCurves.of(training.tau(counts), train, test, instance.loss_floor, instance.delta)
 
 
 def _losses(instance: Instance, theta: Float[Array, "d p"]) -> tuple[float, float]:

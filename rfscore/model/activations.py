@@ -129,24 +129,34 @@ def as_activation(value: str | Activation | Callable) -> Activation:
 
 def _imported(text: str) -> Activation:
     """The Activation, or callable, that "module:function" names."""
+    found = imported("activation", text, f"one of {names()}, or 'module:function' for your own",
+                     "from Python also a callable or a rfscore.Activation")  # fmt: skip
+    if not (isinstance(found, Activation) or callable(found)):
+        raise bad("activation", text, "a callable or a rfscore.Activation there", f"it is a {type(found).__name__}")
+    return found if isinstance(found, Activation) else Activation(text, found)
+
+
+def imported(what: str, text: str, expected: str, remedy: str = "") -> Any:
+    """The object that "module:object" names.
+
+    Raises:
+        InputError: the text has another form, the module cannot be imported, or has no such object.
+    """
     module, colon, function = text.partition(":")
     if not (colon and module and function):
-        raise bad("activation", text, f"one of {names()}, or 'module:function' for your own",
-                  "from Python also a callable or a rfscore.Activation")  # fmt: skip
+        raise bad(what, text, expected, remedy)
     if module in ("__main__", "__mp_main__"):
-        raise bad("activation", text, "a function in a module of its own", "move it from the script into a file.py")
+        raise bad(what, text, "an object in a module of its own", "move it from the script into a file.py")
     try:
         found = importlib.import_module(module)
         for name in function.split("."):
             found = getattr(found, name)
     except AttributeError as error:
-        raise bad("activation", text, f"a function of the module {module!r}", str(error)) from error
+        raise bad(what, text, f"an object of the module {module!r}", str(error)) from error
     except Exception as error:  # a user's file may fail in any way
-        raise bad("activation", text, "a module that can be imported",
+        raise bad(what, text, "a module that can be imported",
                   f"{type(error).__name__}: {error}; put its folder on PYTHONPATH") from error  # fmt: skip
-    if not (isinstance(found, Activation) or callable(found)):
-        raise bad("activation", text, "a callable or a rfscore.Activation there", f"it is a {type(found).__name__}")
-    return found if isinstance(found, Activation) else Activation(text, found)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ sigma without its constant and linear parts and (z, z') Gaussian with correlatio
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from rfscore._precision import float64, is_traced
 from rfscore.errors import InputError, bad
 from rfscore.model.activations import Activation
+from rfscore.model.population import Classes
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 
@@ -33,7 +35,7 @@ _REFUSED = 1e-8
 
 
 class GaussianCoefficients(Result):
-    r"""The numbers through which an activation enters the theory.
+    r"""The numbers through which an activation enters the theory; of K > 1 classes arrays (K,).
 
     Attributes:
         mu1: E[sigma(Gamma z) z].
@@ -45,7 +47,7 @@ class GaussianCoefficients(Result):
         norm2: E sigma(Gamma z)^2 after centring = mu1^2 + v2 + s2.
         delta: Delta_t = 1 - e^{-2t}.
         gamma2: Gamma_t^2.
-        alpha2: a^2 e^{-2t}.
+        alpha2: a^2 e^{-2t}, with another process a^2 signal^2.
         error: estimated largest relative error of v2 and s2.
     """
 
@@ -67,7 +69,7 @@ def coefficients(problem: ScoreProblem) -> GaussianCoefficients:
     r"""Coefficients of the Gaussian equivalent of sigma at diffusion time t.
 
     Args:
-        problem: only t, covariance (through sigma_x^2) and activation matter.
+        problem: only t, process, population (through sigma_x^2) and activation matter.
 
     Returns:
         GaussianCoefficients, with the estimated relative error.
@@ -87,11 +89,24 @@ def coefficients(problem: ScoreProblem) -> GaussianCoefficients:
         >>> print(f"{co.mu1:.8f} {co.v2:.8f} {co.s2:.8f}")
         0.60570551 0.02554178 0.00187355
     """
-    traced = is_traced(problem)
+    classes = problem.classes()
+    xp, count = jnp if is_traced(problem) else np, classes.fractions.shape[0]
+    gamma2 = xp.atleast_1d(problem.gamma2)
+    every = [_of_class(problem, c, classes, gamma2[c]) for c in range(count)]
+    if count == 1:
+        return every[0]
+    return GaussianCoefficients(**{
+        field.name: xp.stack([getattr(one, field.name) for one in every])
+        for field in dataclasses.fields(GaussianCoefficients)
+    })  # fmt: skip
+
+
+def _of_class(problem: ScoreProblem, number: int, classes: Classes, gamma2: Any) -> GaussianCoefficients:
+    """The coefficients of one class; a rare one needs fewer digits."""
+    traced, variance, part = is_traced(problem), classes.variance[number], classes.fractions[number]
     xp = jnp if traced else np
-    gamma2 = problem.gamma2
-    rho = xp.exp(-2.0 * problem.t) * problem.covariance.variance / gamma2
-    gap = problem.delta / gamma2  # 1 - rho, exact even when rho is within roundoff of 1
+    signal2 = problem.signal**2
+    rho, gap = signal2 * variance / gamma2, problem.delta / gamma2  # gap: 1 - rho, exact also next to rho = 1
     log_rho = xp.where(gap < 0.5, xp.log1p(-xp.minimum(gap, 0.5)), xp.log(rho))
     compute = _smooth if not problem.activation.kinks else _kinked
     if traced or problem.activation.kinks:
@@ -99,20 +114,27 @@ def coefficients(problem: ScoreProblem) -> GaussianCoefficients:
     else:
         for order in _ORDERS:
             mean, mu1, v2, s2, error = compute(problem.activation, np.sqrt(gamma2), gap, log_rho, np, order)
-            if error < _WANTED:
+            if error * part < _WANTED:
                 break
     if not traced:
-        _check(problem.activation, gamma2, mean, mu1, v2, s2, error)
+        several = classes.fractions.shape[0] > 1
+        _check(problem.activation, gamma2, mean, mu1, v2, s2, error * part, number if several else None)
     a = mu1 / xp.sqrt(gamma2)
     return GaussianCoefficients(
         mu1=mu1, a=a, b=xp.sqrt(problem.delta) * a, v2=v2, s2=s2, norm2=mu1**2 + v2 + s2,
-        mean=mean if problem.activation.centre else xp.zeros_like(mu1), delta=problem.delta, gamma2=gamma2,
-        alpha2=a**2 * xp.exp(-2.0 * problem.t), error=error,
+        mean=mean if problem.activation.centre else xp.zeros_like(mu1), delta=xp.asarray(problem.delta), gamma2=gamma2,
+        alpha2=a**2 * signal2, error=error,
     )  # fmt: skip
 
 
-def _check(sigma: Activation, gamma2: Any, mean: Any, mu1: Any, v2: Any, s2: Any, error: Any) -> None:
+def _check(
+    sigma: Activation, gamma2: Any, mean: Any, mu1: Any, v2: Any, s2: Any, error: Any, number: int | None
+) -> None:
     norm = np.sqrt(mean**2 + mu1**2 + v2 + s2)
+    if number is not None and abs(mean) > 1e-12 * norm:
+        raise bad(f"E {sigma.name}(Gamma_t z) in class {number}", float(mean), "0 in every class: one mean cannot be "
+                  "subtracted for all, and the classes' mean features would be outliers of size p",
+                  "use an odd activation, such as tanh, erf or sin")  # fmt: skip
     if abs(mu1) < 1e-12 * norm:
         raise bad(f"mu_1 of {sigma.name!r} at Gamma_t = {np.sqrt(gamma2):.3g}", float(mu1), "not 0: an even activation "
                   "has no linear part, and features without one learn no score", "use another")  # fmt: skip

@@ -60,7 +60,7 @@ def solve_times(losses: Losses, low: float, high: float) -> CurveTimes:
         >>> from rfscore.results import LossCurves
         >>> def losses(tau):
         ...     gone = np.exp(-tau / 1e4)
-        ...     return LossCurves(tau, 0.3 + 0.7 * np.exp(-tau), 0.7 + 0.3 * np.exp(-tau) + 2 * (1 - gone), tau)
+        ...     return LossCurves(tau, 0.3 + 0.7 * np.exp(-tau), 0.7 + 0.3 * np.exp(-tau) + 2 * (1 - gone), tau, tau)
         >>> found = solve_times(losses, 1e-3, 1e6)
         >>> print(f"{found.tau_opt.value:.4f} {found.tau_half.value:.2f}, {-1e4 * np.log(0.6):.2f} expected")
         7.3140 5108.26, 5108.26 expected

@@ -46,7 +46,7 @@ class Coefficients:
 
 def atoms(problem: ScoreProblem) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Eigenvalues of Sigma and their weights as exact atoms; the weights are rescaled to sum to one exactly."""
-    nodes, weights = (np.asarray(x, dtype=np.float64) for x in problem.population())
+    nodes, weights = (np.asarray(x, dtype=np.float64) for x in problem.quadrature())
     total = mp.fsum(mp.mpf(w) for w in weights)
     return tuple(mp.mpf(x) for x in nodes), tuple(mp.mpf(w) / total for w in weights)
 
@@ -174,7 +174,7 @@ _CACHE: dict[tuple, Any] = {}
 
 
 def _cached(problem: ScoreProblem, override: Callable | None, digits: int) -> dict[str, Any]:
-    nodes, weights = (np.asarray(x, dtype=np.float64) for x in problem.population())
+    nodes, weights = (np.asarray(x, dtype=np.float64) for x in problem.quadrature())
     key = (float(problem.t), nodes.tobytes(), weights.tobytes(), problem.activation, override, digits)
     if key not in _CACHE:
         if len(_CACHE) > 512:

@@ -24,12 +24,12 @@ from rfscore.sweeps.axes import Value
 Model = Literal["theory", "finite", "network"]
 Point = dict[str, Value]
 _DEFAULTS: dict[str, Point] = {
-    "theory": {"covariance": "isotropic:1", "activation": "tanh"},
-    "finite": {"covariance": "isotropic:1", "activation": "tanh", "features": "exact", "seed": 0},
+    "theory": {"population": "isotropic:1", "activation": "tanh"},
+    "finite": {"population": "isotropic:1", "activation": "tanh", "features": "exact", "seed": 0},
     "network": {},
 }
 _NEEDED = {"theory": ("psi_n", "psi_p", "t"), "finite": ("psi_n", "psi_p", "t", "d"), "network": ()}
-#: Fields of a ScoreProblem that a sweep gives as they are; covariance and activation are given as text.
+#: Fields of a ScoreProblem that a sweep gives as they are; the others are given as text.
 _NUMBERS = tuple(f.name for f in dataclasses.fields(ScoreProblem) if f.name not in axis.WORDS)
 _LARGEST_P = 20_000
 
@@ -56,7 +56,7 @@ class Sweep:
         >>> from rfscore.sweeps import Sweep
         >>> sweep = Sweep({"psi_n": "1:64:4:log", "psi_p": [8, 32]}, fixed={"t": 0.01}, tau=[1e3, float("inf")])
         >>> sweep.shape, sweep.point(1)
-        ((4, 2), {'covariance': 'isotropic:1', 'activation': 'tanh', 't': 0.01, 'psi_n': 1.0, 'psi_p': 32.0})
+        ((4, 2), {'population': 'isotropic:1', 'activation': 'tanh', 't': 0.01, 'psi_n': 1.0, 'psi_p': 32.0})
     """
 
     axes: Mapping[str, Any]
@@ -96,8 +96,8 @@ class Sweep:
             raise InputError(
                 f"a {self.model} sweep needs {', '.join(missing)}: give {named} a value, e.g. 8, or several"
             )
-        if {"sigma_x", "covariance"} <= given:
-            raise bad("sigma_x and covariance", "both", "one of the two; sigma_x is Sigma = sigma_x^2 I")
+        if {"sigma_x", "population"} <= given:
+            raise bad("sigma_x and population", "both", "one of the two; sigma_x is Sigma = sigma_x^2 I")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -173,13 +173,13 @@ def read(path: str | PathLike[str]) -> Sweep:
 
 def problem(point: Point) -> ScoreProblem:
     """The ScoreProblem of a point."""
-    from rfscore.model.text import covariance
+    from rfscore.model.text import population
 
-    rho = covariance(str(point["covariance"]))
+    rho = population(str(point["population"]))
     if "sigma_x" in point:
-        rho = covariance(f"isotropic:{float(point['sigma_x']) ** 2!r}")
+        rho = population(f"isotropic:{float(point['sigma_x']) ** 2!r}")
     numbers = {name: point[name] for name in _NUMBERS if name in point}
-    return ScoreProblem(**numbers, covariance=rho, activation=str(point["activation"]))  # type: ignore[arg-type]
+    return ScoreProblem(**numbers, population=rho, activation=str(point["activation"]))  # type: ignore[arg-type]
 
 
 def network_config(shared: Mapping[str, Any], point: Point) -> Any:
@@ -210,10 +210,10 @@ def content(point: Point) -> Point:
     if "activation" in settings:
         settings["activation"] = identity(as_activation(str(settings["activation"])))
     if "sigma_x" in settings:
-        settings["covariance"] = f"isotropic:{float(settings.pop('sigma_x')) ** 2!r}"
-    rho = str(settings.get("covariance", ""))
+        settings["population"] = f"isotropic:{float(settings.pop('sigma_x')) ** 2!r}"
+    rho = str(settings.get("population", ""))
     if rho.startswith("file:"):
-        settings["covariance"] = "sha256:" + hashlib.sha256(Path(rho[5:]).read_bytes()).hexdigest()
+        settings["population"] = "sha256:" + hashlib.sha256(Path(rho[5:]).read_bytes()).hexdigest()
     return settings
 
 

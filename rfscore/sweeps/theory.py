@@ -40,10 +40,10 @@ def _batch(
         eq = equivalent(problem)
         count = contours.node_count(_RTOL, group.span)
         train, test, status = flow_losses(
-            eq, problem.delta, problem.ridge if ridged else None, times[group.member], count, group.span
+            eq, problem.rate, problem.ridge if ridged else None, times[group.member], count, group.span
         )
         train, test = (value[group.row, group.column] for value in (train, test))
-        error = (test - assemble.noise_floor(problem, eq)) / problem.delta
+        error = (test - assemble.least_loss(problem, eq)) / problem.delta
         best = st.best_stopping(problem, slow, train[-1], test[-1], windows, rays, ridged)
         return train, test, error, best, status.max()
 

@@ -3,12 +3,12 @@ r"""The one place where losses are put together: functions of U, applied to trac
 Training leaves of each mode of U the residual e(lam) and moves A by the gain (1 - e)/lam (`rfscore.model.training`). On
 a contour both are numbers at the points z, and with the traces H and X and the kernel of `rfscore.theory.targets`
 
-    L_train = 1 - [ (1 - e^2)/lam on H ] - ridge [ gain x gain on the kernel of I ]
-    L_test  = 1 + [ gain x gain on the kernel of U-tilde ] - 2 [ gain on X ]
+    L_train = L_0 - [ (1 - e^2)/lam on H ] - ridge [ gain x gain on the kernel of I ]
+    L_test  = L_0 + [ gain x gain on the kernel of U-tilde ] - 2 [ gain on X ],   L_0 = (1/d) E|target|^2 (1 for noise)
 
-(derivations (D7.1)-(D7.8), (D9.8)-(D9.9), (D10.7)-(D10.13)). What differs from protocol to protocol is the contour:
-parabolas for the flow (here), those of `rfscore.theory.step_contours` for steps, closed curves through gaps for the
-part of one bulk (`rfscore.theory.bulks`). Each has `gain`, `both` and `collected`; nothing else is asked of it.
+(derivations (D7.1)-(D7.8), (D9.8)-(D9.9), (D10.7)-(D10.13), (D13.13)). What differs from protocol to protocol is the
+contour: parabolas for the flow (here), those of `rfscore.theory.step_contours` for steps, closed curves through gaps
+for the part of one bulk (`rfscore.theory.bulks`). Each has `gain`, `both` and `collected`; nothing else is asked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from rfscore._numbers import number
-from rfscore._precision import is_traced
+from rfscore._precision import AnyArray, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.theory import contours, targets
@@ -75,9 +75,9 @@ class Terms(NamedTuple):
 
 
 def terms(eq: Equivalent, x: op.Point, ridge: Float[Array, ""] | None) -> Terms:
-    """The terms at solutions x of the one-point equations."""
-    norm = None if ridge is None else ridge * targets.pairs(eq, x, targets.IDENTITY)
-    return Terms(*targets.traces(eq, x), targets.pairs(eq, x, eq.population), norm)
+    """The terms at solutions x of the one-point equations, of the whole population."""
+    norm = None if ridge is None else ridge * targets.pairs(eq, x, targets.identity(eq))
+    return Terms(*targets.traces(eq, x), targets.pairs(eq, x, eq.fractions @ eq.population), norm)
 
 
 def once(contour: Contour, factor: Complex[Array, "V M N"], trace: Complex[Array, "R N"]) -> Float[Array, "K M"]:
@@ -97,17 +97,22 @@ def partly(gain: Complex[Array, "*V M N"], kernel: Complex[Array, "2 *V N N"]) -
 
 
 def changes(contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:
-    """L_train - 1 and L_test - 1."""
+    """L_train - L_0 and L_test - L_0."""
     train = -once(contour, jnp.asarray(contour.both), of.pull)
     if of.norm is not None:
         train = train - twice(contour, of.norm)
     return train, twice(contour, of.fit) - 2.0 * once(contour, jnp.asarray(contour.gain), of.cross)
 
 
-def losses(contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:
+def start(eq: Equivalent) -> Float[AnyArray, ""]:
+    """L_0, the loss of the untrained network: (1/d) E|target|^2."""
+    return (eq.fractions @ eq.energy) @ (eq.base @ eq.weights)
+
+
+def losses(eq: Equivalent, contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:
     """Training and test loss."""
     train, test = changes(contour, of)
-    return 1.0 + train, 1.0 + test
+    return start(eq) + train, start(eq) + test
 
 
 class FlowContours(NamedTuple):
@@ -152,12 +157,12 @@ class FlowContours(NamedTuple):
         return finite if self.last is None else jnp.where(self.last, jnp.real(end), finite)
 
 
-def flow(eq: Equivalent, delta: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float) -> FlowContours:
-    """Parabolas for all rows of tau; 0 and inf may stand anywhere."""
+def flow(eq: Equivalent, rate: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float) -> FlowContours:
+    """Parabolas for all rows of tau; 0 and inf may stand anywhere. The rate is `ScoreProblem.rate`, c/tau."""
     nodes, weights = contours.parabola(count, span)
     last = jnp.isinf(tau)
     # c below 1e-30/top or above 1e100 changes nothing in 16 digits and would overflow 1/c.
-    asked, smallest = 2.0 * delta * jnp.where(last, 1.0, tau) / eq.psi_p, 1e-30 / eq.top
+    asked, smallest = rate * jnp.where(last, 1.0, tau), 1e-30 / eq.top
     c = jnp.clip(asked, smallest, 1e100)
     largest = 2.0 * jnp.max(c, axis=1, keepdims=True)
     end, unit = _end(eq)
@@ -171,7 +176,7 @@ def _end(eq: Equivalent) -> tuple[Array, Array]:
 
     With frozen noises C_0 is the ridge l, and q(z) depends on l - z alone: in units of u at (l - z)/u.
     """
-    if eq.mixing is None:
+    if not eq.frozen:
         return jnp.zeros(()), jnp.ones(())
     ridge = eq.fixed[0]
     height = ridge + eq.scale
@@ -207,7 +212,7 @@ def by_time(group: contours.Windows, shape: tuple[int, ...], values: Any) -> Any
 def statuses(eq: Equivalent, contour: FlowContours, status: Int[Array, "V N"]) -> Int[Array, "W M"]:
     """The worst status behind each training time; DIVERGES at tau = inf if there is no limit at z = 0."""
     end = status[-1].max()
-    if eq.mixing is not None:
+    if eq.frozen:
         peak = (abs(eq.excess) <= _PEAK * eq.psi_p) | (end != rs.OK)
         end = jnp.where((eq.fixed[0] == 0) & peak, DIVERGES, end)
     assert contour.last is not None
@@ -230,8 +235,16 @@ def concrete_ridge(problem: ScoreProblem) -> Any:
     return None if not is_traced(problem.ridge) and problem.ridge == 0 else jnp.asarray(problem.ridge, dtype=float)
 
 
-def noise_floor(problem: ScoreProblem, eq: Equivalent) -> Float[Array, ""] | np.float64:
-    """1 - Delta_t Tr Sigma_t^{-1}/d: the test loss of the exact score."""
-    xp = jnp if is_traced(problem) else np
-    noised = xp.exp(-2.0 * xp.asarray(problem.t)) * eq.nodes + problem.delta
-    return 1.0 - problem.delta * (eq.weights / noised).sum()
+def least_losses(problem: ScoreProblem, eq: Equivalent) -> Float[AnyArray, "K L"]:
+    """Least possible loss of every class and direction, lam (c_x beta - c_xi alpha)^2/(alpha^2 lam + beta^2).
+
+    The loss of E[target | x_t]; which class x_t is from can be told from it when d is large.
+    """
+    lam, aim = problem.classes().nodes, problem.regression
+    apart = aim.on_data * problem.noise - aim.on_noise * problem.signal
+    return lam * apart**2 / (problem.signal**2 * lam + problem.delta)
+
+
+def least_loss(problem: ScoreProblem, eq: Equivalent) -> Float[AnyArray, ""]:
+    """Their mean: of the exact score 1 - Delta_t Tr Sigma_t^{-1}/d."""
+    return eq.fractions @ least_losses(problem, eq) @ eq.weights

@@ -32,8 +32,9 @@ class BulkCurves(Result):
         tau: (T,) training times.
         edges: (k, 2) the bulks.
         names: which bulk is which, as `Spectrum.names`.
-        train: (k, T) contributions to L_train - 1 (never positive: every mode lowers the training loss).
-        test: (k, T) contributions to L_test - 1, cross terms shared equally between their two bulks.
+        train: (k, T) contributions to L_train - L_0 (never positive: every mode lowers the training loss).
+            L_0, the loss of the untrained network, is 1 for the score.
+        test: (k, T) contributions to L_test - L_0, cross terms shared equally between their two bulks.
     """
 
     names: list[str]
@@ -151,15 +152,16 @@ def bulk_curves(problem: ScoreProblem, times: Any, *, training: Training = Flow(
         y, weight = _around_bulks(spec, run.x / (1.0 - run.beta) * float(np.max(steps, initial=0.0)), run)
         change = changed(y + spec.floor, steps, run)
     else:
-        c = 2.0 * problem.delta * total.tau / problem.psi_p
+        c = problem.rate * total.tau
         y, weight = _around_bulks(spec, float(np.max(c[np.isfinite(c)], initial=0.0)))
         change = _flow_changed(y + spec.floor, c)
     contour = GapContours(y + spec.floor, weight, change, len(spec.edges))
     train, test, status = _through_gaps(spec._eq, assemble.concrete_ridge(problem), y, contour)
     assemble.verify(status, "bulk_curves")
+    start = float(assemble.start(spec._eq))
     error = max(
-        np.max(abs(np.asarray(train).sum(0) + 1.0 - total.train), initial=0.0),
-        np.max(abs(np.asarray(test).sum(0) + 1.0 - total.test) / np.maximum(1.0, total.test), initial=0.0),
+        np.max(abs(np.asarray(train).sum(0) + start - total.train), initial=0.0),
+        np.max(abs(np.asarray(test).sum(0) + start - total.test) / np.maximum(1.0, total.test), initial=0.0),
     )
     if not error < 1e-7:
         raise SolveError(f"bulk_curves: the bulks add up to the losses only within {error:.1e}; a gap is too narrow")

@@ -22,19 +22,23 @@ def _require(holds: Any, name: str, text: str, value: Any, tau: Any) -> None:
         raise SolveError(f"{name}: {text} {value[i]:.6g} at tau = {tau[i]:.6g}; {_REMEDY}")
 
 
-def losses(name: str, tau: Any, train: Any, test: Any, floor: Any, rtol: float, *, flow: bool = True) -> None:
-    """L_train >= 0 and L_test >= that of the exact score; under the flow L_train starts at 1 and never rises.
+def losses(
+    name: str, tau: Any, train: Any, test: Any, floor: Any, start: Any, rtol: float, *, flow: bool = True
+) -> None:
+    """L_train >= 0 and L_test >= that of the exact score; under the flow L_train starts at `start` and never rises.
 
     Raises:
         SolveError: a loss is off by more than 100 rtol max(1, L_test), or is no number.
     """
-    if is_traced(train, test, floor):
+    if is_traced(train, test, floor, start):
         return
     slack = _SLACK * rtol * np.fmax(1.0, test)
     _require(train >= -slack, name, "the training loss cannot be below 0, found", train, tau)
     _require(test >= floor - slack, name, f"the test loss cannot be below {float(floor):.6g}, found", test, tau)
     if flow:
-        _require(train <= 1.0 + slack, name, "the training loss cannot be above 1, found", train, tau)
+        _require(
+            train <= start + slack, name, f"the training loss cannot be above {float(start):.6g}, found", train, tau
+        )
         order = np.argsort(np.ravel(tau), kind="stable")
         step, at = np.diff(np.ravel(train)[order]), np.ravel(tau)[order][1:]
         _require(step <= np.ravel(slack)[order][1:], name, "the training loss cannot rise, but does by", step, at)

@@ -24,7 +24,7 @@ _solve = partial(jax.jit, static_argnames=("windows", "ridged", "rays"))(st.best
 
 
 def _first_and_last(problem: ScoreProblem) -> tuple[float, float]:
-    time = float(problem.psi_p) / (2.0 * float(problem.delta))
+    time = 1.0 / float(problem.rate)
     slowest = float(timescales(problem).lambda_lowest)
     if not slowest > 0:
         raise SolveError("curve_times: the spectrum of U reaches zero (psi_p = noise_draws psi_n): the slowest mode "
@@ -60,7 +60,7 @@ def curve_times(problem: ScoreProblem) -> CurveTimes:
     first, last = _first_and_last(problem)
     end = loss_curves(problem, [np.inf])
     train, test = float(end.train[0]), float(end.test[0])
-    slowest = st.LAST * float(problem.psi_p) / (2.0 * float(problem.delta)) / last
+    slowest = st.LAST / float(problem.rate) / last
     windows = st.windows_needed(last / first)
     with jax.enable_x64(True):
         found = jax.tree_util.tree_map(

@@ -13,14 +13,15 @@ of is the distance to the score of the noised training set (derivations (D11.1)-
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rfscore._precision import float64, is_traced
+from rfscore._precision import AnyArray, float64, is_traced
+from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
 from rfscore.model.training import Descent, Flow, Training
 from rfscore.results import Result, quantity
@@ -36,11 +37,13 @@ class Decomposition(Result):
     Attributes:
         tau: training times.
         bias2: squared bias of the score, averaged over W, data and noises.
-        variance: its variance; bias2 + variance is the score error of `loss_curves`.
+        variance: its variance; bias2 + variance is the score error of `loss_curves` (its excess for other
+            targets than the score).
         from_weights: variance of the score averaged over data and noises: what W alone does.
         from_data: variance of the score averaged over W and noises.
         from_noise: variance of the score averaged over W and data; 0 where the noise is averaged.
-        empirical: test loss on fresh noises of the training points.
+        empirical: test loss on fresh noises of the training points; NaN with several classes, or where data are
+            regressed on, for which it is not derived.
         penalty: Delta_t |A|^2/(p d): times the ridge, what is descended besides the training loss.
     """
 
@@ -59,65 +62,79 @@ class Decomposition(Result):
         return self.variance - self.from_weights - self.from_data - self.from_noise
 
 
-def empirical_coupling(eq: Equivalent, x: op.Point, y: op.Point) -> tuple[Array, Array]:
-    """Triple of (1/n) sum_nu E_xi phi phi^T between two resolvents at all pairs, and what it adds to beta12.
+def empirical_coupling(eq: Equivalent, x: op.Point, y: op.Point) -> tuple[Array, Array | None]:
+    """Row of (1/n) sum_nu E_xi phi phi^T between two resolvents at all pairs, and what it adds to P12.
 
     Its columns are those of the samples' common parts, which the columns of U contain.
     """
+    common, own = eq.common[0], eq.own[0]
 
     def memory(point: op.Point) -> Array:
-        s, r = op.traces(eq, point)
-        return eq.ratio[0] * (eq.common[0] * point.q + eq.common[1] * s + eq.common[2] * r) * point.g[..., 0]
+        return eq.ratio[0] * (common[0] * point.q + op.traces(eq, point) @ common[1:]) * point.g[..., 0]
 
     first, second = memory(x)[..., :, None, None], memory(y)[..., None, :, None]
-    kept = (1.0 - first) * (1.0 - second) * eq.common + eq.own
-    if eq.mixing is None:
-        return kept, jnp.zeros(())
-    both = eq.mixing[0] * first * second
-    return kept + both * eq.own, both[..., 0]
+    kept = (1.0 - first) * (1.0 - second) * common + own
+    if not eq.frozen:
+        return kept, None
+    both = first * second / eq.draws
+    return kept + both * own, both[..., 0]
+
+
+class Truth(NamedTuple):
+    """The best linear map of every class and direction, what x_t varies by there, and the slope a of the features."""
+
+    gain: Float[AnyArray, "K L"]
+    spread: Float[AnyArray, "K L"]
+    slope: Float[AnyArray, " K"]
+
+
+def _truth(problem: ScoreProblem) -> Truth:
+    lam, aim, signal, noise = problem.classes().nodes, problem.regression, problem.signal, problem.noise
+    spread = signal**2 * lam + problem.delta
+    return Truth(
+        (aim.on_data * signal * lam + aim.on_noise * noise) / spread, spread, jnp.atleast_1d(coefficients(problem).a)
+    )
 
 
 @jax.jit
-def _parts(
-    eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], contour: assemble.Contour, x: op.Point
-) -> tuple[Array, ...]:
+def _parts(eq: Equivalent, truth: Truth, contour: assemble.Contour, x: op.Point) -> tuple[Array, ...]:
     """The parts in the order of `_NAMES`, and the test loss."""
     cross = targets.traces(eq, x)[1]
     total, nothing, weights, data = (
         replicas.product(eq, contour, x, shared)
         for shared in (replicas.ALL, replicas.Shared(), replicas.Shared(features=True), replicas.Shared(data=True))
     )
-    noise = nothing if eq.mixing is None else replicas.product(eq, contour, x, replicas.Shared(noise=True))
+    noise = replicas.product(eq, contour, x, replicas.Shared(noise=True)) if eq.frozen else nothing
+    overlap, start = 2.0 * assemble.once(contour, jnp.asarray(contour.gain), cross), assemble.start(eq)
+    variances = (value - nothing for value in (total, weights, data, noise))
+    penalty = assemble.twice(contour, targets.pairs(eq, x, targets.identity(eq)))
+    bias2, test = _squared_bias(eq, contour, x, truth), start + total - overlap
+    if eq.span > 1 or eq.fractions.shape[0] > 1:
+        return bias2, *variances, jnp.full_like(test, jnp.nan), penalty, test
     couplings = [(y, *empirical_coupling(eq, x, y)) for y in (x, x.conj())]
-    training = jnp.stack([targets.kernel(eq, x, y, triple, source=source) for y, triple, source in couplings])
-    overlap = 2.0 * assemble.once(contour, jnp.asarray(contour.gain), cross)
-    variances = ((value - nothing) / delta for value in (total, weights, data, noise))
-    penalty = assemble.twice(contour, targets.pairs(eq, x, targets.IDENTITY))
-    empirical = 1.0 + assemble.twice(contour, training) - overlap
-    return _squared_bias(eq, contour, x, delta, t), *variances, empirical, penalty, 1.0 + total - overlap
+    training = jnp.stack([targets.kernel(eq, x, y, row, source=source) for y, row, source in couplings])
+    return bias2, *variances, start + assemble.twice(contour, training) - overlap, penalty, test
 
 
 _NAMES = ("bias2", "variance", "from_weights", "from_data", "from_noise", "empirical", "penalty")
 
 
-def _squared_bias(
-    eq: Equivalent, contour: assemble.Contour, x: op.Point, delta: Float[Array, ""], t: Float[Array, ""]
-) -> Float[Array, "V M"]:
-    """The mean score is -gamma(lam) x in the directions of variance lam: gamma against 1/(e^{-2t} lam + Delta_t)."""
-    trace = (eq.target**2 / delta * eq.psi_p) * (targets.beta(eq, x) * x.q)[..., None] * x.inverse
+def _squared_bias(eq: Equivalent, contour: assemble.Contour, x: op.Point, truth: Truth) -> Float[Array, "V M"]:
+    """The mean output is a_c gamma_l x_t in the directions of class c, gamma from psi_p P Y, against the best map."""
     gain = jnp.asarray(contour.gain)
-    gamma = jax.vmap(lambda one: assemble.once(contour, gain, one), -1, -1)(trace)
-    spread = jnp.exp(-2.0 * t) * eq.nodes + delta
-    return (eq.weights * spread * (1.0 / spread - gamma) ** 2).sum(-1)
+    seen = targets.seen(eq, x, targets.pulled(eq, x))
+    gamma = jax.vmap(lambda one: assemble.once(contour, gain, one), -1, -1)(seen)
+    missed = truth.gain - truth.slope[:, None] * gamma[..., None, :]
+    return jnp.einsum("k,l,...kl->...", eq.fractions, eq.weights, truth.spread * missed**2)
 
 
 @partial(jax.jit, static_argnames=("count", "span"))
 def _flow_parts(
-    eq: Equivalent, delta: Float[Array, ""], t: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float
+    eq: Equivalent, truth: Truth, rate: Float[Array, ""], tau: Float[Array, "W M"], count: int, span: float
 ) -> tuple[tuple[Array, ...], Array]:
-    contour = assemble.flow(eq, delta, tau, count, span)
+    contour = assemble.flow(eq, rate, tau, count, span)
     x, _, status = rs.solve(eq, contour.z, unit=contour.unit)
-    return _parts(eq, delta, t, contour, x), assemble.statuses(eq, contour, status)
+    return _parts(eq, truth, contour, x), assemble.statuses(eq, contour, status)
 
 
 @float64
@@ -149,31 +166,33 @@ def decomposition(
         [0.1136 0.3777] [0.5743 4.4846] [0.4226 3.258 ]
     """
     training.check_modes_alone()
-    eq, t = equivalent(problem), problem.t if is_traced(problem.t) else jnp.asarray(problem.t, dtype=float)
+    eq, truth = equivalent(problem), _truth(problem)
     if isinstance(training, Descent):
-        tau, found, rtol = *_after_steps(problem, t, times, training), descent.ACCURACY
+        tau, found, rtol = *_after_steps(problem, truth, times, training), descent.ACCURACY
     else:
         tau = jnp.asarray(times) if is_traced(times) else training.times(times)  # type: ignore[assignment]
         group = assemble.grouped(tau, rtol)
         rows, count = tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
-        values, status = _flow_parts(eq, problem.delta, t, rows, count, group.span)
+        values, status = _flow_parts(eq, truth, problem.rate, rows, count, group.span)
         assemble.verify(status, "decomposition")
         if is_traced(status):
             values = tuple(assemble.unverified_as_nan(status, value) for value in values)
         found = [assemble.by_time(group, np.shape(tau), value) for value in values]
     *parts, test = found
-    floor = assemble.noise_floor(problem, eq)
-    allowed = rtol * abs(test).max(initial=1.0) / problem.delta
-    checked.parts("decomposition", tau, parts[0], parts[1], (test - floor) / problem.delta, allowed)
+    # The score is the output over sqrt(Delta_t); other targets are the output itself.
+    unit = problem.delta if problem.is_score else 1.0
+    parts = [part / unit if i < 5 else part for i, part in enumerate(parts)]
+    excess, allowed = test - assemble.least_loss(problem, eq), rtol * abs(test).max(initial=1.0)
+    checked.parts("decomposition", tau, parts[0], parts[1], excess / unit, allowed / unit)
     return Decomposition(tau=tau, **dict(zip(_NAMES, parts, strict=True)))
 
 
 def _after_steps(
-    problem: ScoreProblem, t: Float[Array, ""], steps: Any, training: Descent
+    problem: ScoreProblem, truth: Truth, steps: Any, training: Descent
 ) -> tuple[Float[np.ndarray, " *T"], list[Float[np.ndarray, " *T"]]]:
     """Training times, and the parts after so many steps."""
-    counts, delta = training.times(steps), jnp.asarray(float(problem.delta))
+    counts = training.times(steps)
     if not counts.size:
         return training.tau(counts), [counts] * (len(_NAMES) + 1)
-    values = descent.applied(problem, counts.ravel(), training, lambda eq, k, x: _parts(eq, delta, t, k, x))
+    values = descent.applied(problem, counts.ravel(), training, lambda eq, k, x: _parts(eq, truth, k, x))
     return training.tau(counts), [value.reshape(counts.shape) for value in values]

@@ -76,7 +76,7 @@ def largest_step(
 
 
 def _rate(problem: ScoreProblem) -> float:
-    return 2.0 * float(problem.delta) / float(problem.psi_p)
+    return float(problem.rate)
 
 
 def _plain_limit(problem: ScoreProblem, found: Spectrum, training: Descent) -> float:
@@ -115,6 +115,10 @@ def check_problem(problem: ScoreProblem, training: Descent) -> None:
         raise bad("fresh_noise, batch", f"{training.fresh_noise}, {training.batch} with noise_draws = "
                   f"{problem.noise_draws:g}", "noise_draws = inf",
                   "gradient noise is solved around the loss averaged over all noises")  # fmt: skip
+    if problem.classes().fractions.shape[0] > 1 or problem.regression.on_data != 0:
+        raise bad("population, target", f"{problem.population!r}, {problem.target!r} with gradient noise",
+                  "one Gaussian class and a target without data (score, noise)",
+                  "gradient noise is not derived for others; take full batches of averaged noise")  # fmt: skip
     if training.momentum > 0.93:
         raise bad("momentum", training.momentum, "at most 0.93 with gradient noise")
 
@@ -153,12 +157,12 @@ def applied(
 def _mean(eq: Equivalent, ridge: Float[Array, ""] | None, k: StepContours, x: op.Point) -> tuple[Array, Array, Array]:
     """(train, test, Q) of the mean of A, Q the noises' part of the training loss."""
     of = assemble.terms(eq, x, ridge)
-    own = of._replace(fit=targets.pairs(eq, x, eq.own))
-    return *assemble.losses(k, of), assemble.losses(k, own)[1]
+    own = of._replace(fit=targets.pairs(eq, x, eq.fractions @ eq.own))
+    return *assemble.losses(eq, k, of), assemble.losses(eq, k, own)[1]
 
 
 def loss_curves(problem: ScoreProblem, steps: Any, training: Descent) -> tuple[Any, ...]:
-    """(tau, floor, train, test, status) after so many steps; see `rfscore.theory.losses.loss_curves`."""
+    """(tau, train, test, status) after so many steps; see `rfscore.theory.losses.loss_curves`."""
     check_problem(problem, training)
     counts = training.times(steps)
     found, eq = spectrum(problem), equivalent(problem)
@@ -170,7 +174,7 @@ def loss_curves(problem: ScoreProblem, steps: Any, training: Descent) -> tuple[A
     pair = _losses(problem, eq, run_of(problem, found, training), training, flat) if flat.size else np.empty((2, 0))
     train, test = (value.reshape(counts.shape) for value in pair)
     status = np.full(counts.shape, rs.OK)
-    return training.tau(counts), assemble.noise_floor(problem, eq), train, test, status
+    return training.tau(counts), train, test, status
 
 
 def _losses(

@@ -34,7 +34,7 @@ def lowest(eq: Equivalent) -> tuple[float, float, tuple[float, ...]] | None:
     """(y, q, delta) at the lowest edge when it is close to the floor; None when it is not."""
     over, psi_p = excess(eq), float(eq.psi_p)
     if over == 0.0:
-        return 0.0, np.inf, (np.inf,) * eq.share.shape[0]
+        return 0.0, np.inf, (np.inf,) * eq.mean.shape[0]
     if abs(over) > _NEAR * psi_p:
         return None
     guess = abs(over) / (2.0 * _sigma(eq, np.zeros(1))[0][0])
@@ -48,22 +48,23 @@ def lowest(eq: Equivalent) -> tuple[float, float, tuple[float, ...]] | None:
         x = -np.copysign(guess * np.exp(at), over)
         gamma = _sigma(eq, x)[1][0]
     delta = 1.0 / (gamma * x[0]) - 1.0
+    if eq.mix.shape[0] != eq.mean.shape[0]:  # the unknowns are fewer than the parts
+        delta = np.linalg.lstsq(np.asarray(eq.mix), delta, rcond=None)[0]
     return float(top[0] * abs(over) * guess), float(1.0 / (psi_p * x[0])), tuple(delta.tolist())
 
 
 def _sigma(eq: Equivalent, x: Float[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray]:
     """sigma (N,) and gamma (N, J) at x; NaN where there is no such solution."""
-    nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
-    share, triples, b2 = np.asarray(eq.share), np.asarray(eq.sampled), float(eq.fixed[1])
+    weights, share, rows, b2 = (np.asarray(a) for a in (eq.weights, eq.share, eq.sampled, eq.fixed[1]))
     load = np.asarray(eq.ratio) / float(eq.psi_p)  # share_j/N_j
-    signal = triples[:, 1:2] + triples[:, 2:] * nodes  # (J, L)
-    log_gamma = np.tile(-np.log(load * (triples[:, 0] + signal @ weights)), (x.size, 1))
+    signal = rows[:, 1:] @ np.asarray(eq.base)  # (J, L)
+    log_gamma = np.tile(-np.log(load * (rows[:, 0] + signal @ weights)), (x.size, 1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         fixed = b2 / x[:, None] if b2 else np.zeros((x.size, 1))
         for _ in range(80):  # Newton in log gamma: a contraction, and its Jacobian 1 - P has P >= 0
             gain = share * np.exp(log_gamma)
             inverse = 1.0 / (1.0 + gain @ signal + fixed)
-            total = x[:, None] + load * (triples[:, 0] + (weights * inverse) @ signal.T)
+            total = x[:, None] + load * (rows[:, 0] + (weights * inverse) @ signal.T)
             turn = (inverse**2 * weights)[:, None, :] * signal @ signal.T * gain[:, None, :] * load[:, None]
             jacobian = np.eye(share.size) - turn / total[:, :, None]
             step = np.linalg.solve(np.nan_to_num(jacobian), np.nan_to_num(log_gamma + np.log(total))[..., None])[..., 0]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from rfscore.theory import floor_edge
+from rfscore.theory import floor_edge, scan
 from rfscore.theory.brackets import peaks, roots
 from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.real_curve import Curves
@@ -246,9 +246,11 @@ def gaps(eqs: Sequence[Equivalent], *, continuous: bool = False) -> list[list[Ga
     With a continuous rho_Sigma kappa cannot be real inside its support, so only the outer intervals are walked and the
     gaps between quadrature nodes, which are not there, are never seen.
     """
-    kinds = [Curves.kind(eq) for eq in eqs]
     found: list[list[Gap]] = [[] for _ in eqs]
-    for kind in dict.fromkeys(kinds):
+    kinds = [Curves.kind(eq) if eq.fractions.shape[0] == 1 else None for eq in eqs]
+    for i in (i for i, kind in enumerate(kinds) if kind is None):
+        found[i] = _scanned(eqs[i])
+    for kind in dict.fromkeys(kind for kind in kinds if kind):
         members = [i for i, other in enumerate(kinds) if other == kind]
         # Poles, w = 0 and w = inf lie on the curve; what they make infinite, `margin` counts as no gap.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -256,6 +258,19 @@ def gaps(eqs: Sequence[Equivalent], *, continuous: bool = False) -> list[list[Ga
         for i, own in zip(members, walked, strict=True):
             found[i] = _from_the_floor(eqs[i], sorted(own, key=lambda gap: gap.low))
     return found
+
+
+def _scanned(eq: Equivalent) -> list[Gap]:
+    """The gaps of several classes."""
+    found = [
+        Gap(low, high, Edge(*first) if first else None, Edge(*last) if last else None)
+        for low, high, first, last in scan.intervals(eq)
+    ]
+    if found[0].low == 0.0:  # the atom ends what is free below it
+        return _from_the_floor(eq, [Gap(-np.inf, 0.0, None, None), *found])
+    if found[0].low > 0.0:  # nothing free was seen below the first bulk: the floor itself may be its edge
+        found.insert(0, Gap(-np.inf, 0.0, None, None))
+    return _from_the_floor(eq, found)
 
 
 def _from_the_floor(eq: Equivalent, found: list[Gap]) -> list[Gap]:
@@ -308,8 +323,8 @@ def consistent(eq: Equivalent, free: Sequence[Gap]) -> bool:
 
 def fraction_below(eq: Equivalent, edge: Edge) -> float:
     """Fraction of eigenvalues below the gap that ends at `edge`: the signs of a real solution count them ((D5.9))."""
-    nodes, weights = np.asarray(eq.nodes), np.asarray(eq.weights)
-    psi_p, columns, delta = float(eq.psi_p), np.asarray(eq.share) / np.asarray(eq.ratio), np.array(edge.delta)
+    weights, base, psi_p = np.asarray(eq.weights), np.asarray(eq.base), float(eq.psi_p)
+    columns, delta = np.asarray(eq.share) / np.asarray(eq.ratio), np.asarray(eq.mix) @ np.array(edge.delta)
     k = np.asarray(eq.fixed) + (np.asarray(eq.share) / (1.0 + delta)) @ np.asarray(eq.sampled)
-    negative = float(weights[1.0 / edge.q + psi_p * (k[1] + k[2] * nodes) < 0].sum()) / psi_p
+    negative = float(weights[1.0 / edge.q + psi_p * (k[1:] @ base) < 0].sum()) / psi_p
     return (1.0 - 1.0 / psi_p if edge.q < 0 else 0.0) + negative - float(columns[1.0 + delta < 0].sum())

@@ -68,7 +68,7 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     if not is_traced(problem) and problem.psi_p <= 1.0:
         raise bad("psi_p", problem.psi_p, "a number > 1: rho_1 holds the p - d features beyond the dimension")
     co = coefficients(problem)
-    nodes, _ = problem.population()
+    nodes, _ = problem.quadrature()
     ratio = jnp.sqrt(problem.psi_p / problem.psi_n)
     over = jnp.asarray(problem.psi_p - problem.psi_n)
     noised = co.a**2 * (jnp.exp(-2.0 * problem.t) * jnp.asarray([jnp.min(nodes), jnp.max(nodes)]) + problem.delta)
@@ -98,7 +98,7 @@ def large_psi_train_loss(problem: ScoreProblem) -> Float[AnyArray, ""]:
     """
     _averaged_noise(problem)
     co = coefficients(problem)
-    nodes, weights = problem.population()
+    nodes, weights = problem.quadrature()
     linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)
     root = jnp.sqrt(linear**2 + 4.0 * co.v2 * co.s2)
     # Of the two forms of the positive root, the one without cancellation.

@@ -35,16 +35,16 @@ from rfscore.theory.equivalent import Equivalent, equivalent
 @partial(jax.jit, static_argnames=("count", "span"))
 def flow_losses(
     eq: Equivalent,
-    delta: Float[Array, ""],
+    rate: Float[Array, ""],
     ridge: Float[Array, ""] | None,
     tau: Float[Array, "W M"],
     count: int,
     span: float,
 ) -> tuple[Array, Array, Array]:
     """(train, test, status) of the flow at training times tau, one contour a row."""
-    contour = assemble.flow(eq, delta, tau, count, span)
+    contour = assemble.flow(eq, rate, tau, count, span)
     x, _, status = rs.solve(eq, contour.z, unit=contour.unit)
-    return *assemble.losses(contour, assemble.terms(eq, x, ridge)), assemble.statuses(eq, contour, status)
+    return *assemble.losses(eq, contour, assemble.terms(eq, x, ridge)), assemble.statuses(eq, contour, status)
 
 
 @float64
@@ -98,9 +98,10 @@ def loss_curves(
     """
     match training:
         case Flow():
-            tau, floor, train, test, status = _flow(problem, times, training, rtol)
+            tau, train, test, status, floor, start = _flow(problem, times, training, rtol)
         case Descent():
-            tau, floor, train, test, status = descent.loss_curves(problem, times, training)
+            tau, train, test, status = descent.loss_curves(problem, times, training)
+            floor, start = _ends(problem, equivalent(problem))
         case _:
             raise bad("training", training, "Flow or Descent: other protocols have no theory here",
                       "draw a network: rf.finite.draw(problem).loss_curves(steps, training=...)")  # fmt: skip
@@ -108,24 +109,30 @@ def loss_curves(
     try:
         assemble.verify(status, "loss_curves")
         accuracy = rtol if isinstance(training, Flow) else descent.ACCURACY
-        checked.losses("loss_curves", tau, train, test, floor, accuracy, flow=isinstance(training, Flow))
+        checked.losses("loss_curves", tau, train, test, floor, start, accuracy, flow=isinstance(training, Flow))
     except SolveError as error:
         if throw:
             raise
         message = str(error)
     if not throw or is_traced(status):
         train, test = (assemble.unverified_as_nan(status, value) for value in (train, test))
-    return LossCurves(tau, train, test, (test - floor) / problem.delta, status, message)
+    return LossCurves.of(tau, train, test, floor, problem.delta if problem.is_score else np.nan, status, message)
 
 
 def _flow(problem: ScoreProblem, times: Any, training: Training, rtol: float) -> tuple[Any, ...]:
-    """(tau, floor, train, test, status) under the flow."""
+    """(tau, train, test, status, least, start) under the flow."""
     if wide.is_wide(problem):
-        return wide.losses(problem, training.times(times))
+        tau, least, train, test, status = wide.losses(problem, training.times(times))
+        return tau, train, test, status, least, 1.0
     tau = jnp.asarray(times) if is_traced(times) else training.times(times)
     eq = equivalent(problem)
     group = assemble.grouped(tau, rtol)
     rows, count = tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
-    found = flow_losses(eq, problem.delta, assemble.concrete_ridge(problem), rows, count, group.span)
+    found = flow_losses(eq, problem.rate, assemble.concrete_ridge(problem), rows, count, group.span)
     train, test, status = (assemble.by_time(group, np.shape(tau), value) for value in found)
-    return tau, assemble.noise_floor(problem, eq), train, test, status
+    return tau, train, test, status, *_ends(problem, eq)
+
+
+def _ends(problem: ScoreProblem, eq: Equivalent) -> tuple[Any, Any]:
+    """The least possible loss, and that of the untrained network."""
+    return assemble.least_loss(problem, eq), assemble.start(eq)

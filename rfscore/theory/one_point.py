@@ -1,16 +1,17 @@
 r"""The one-point equations and the linear system that everything else is built from.
 
 Unknowns at a spectral point z: q = (1/p) Tr (U - z)^{-1} and delta_j = (share_j/N_j) Tr[C_j (U - z)^{-1}]. With
-g_j = 1/(1 + delta_j), k = C_0 + sum_j share_j g_j C_j (a triple), m(lam) = k_1 + k_2 lam, D = 1 + psi_p q m,
+g_j = 1/(1 + delta_j), k = C_0 + sum_j share_j g_j C_j (a row, its profile m_l), D_l = 1 + psi_p q m_l,
 
-    1/q     = k_0 - z + int rho_Sigma m/D
-    delta_j = ratio_j ( c_j0 q + c_j1 s + c_j2 r ),   s = int rho_Sigma q/D,   r = int rho_Sigma lam q/D
+    1/q     = k_0 - z + int rho m/D
+    delta_j = ratio_j ( c_j0 q + int rho prof_j q/D ),   ratio_j = p share_j/N_j
 
-with ratio_j = p share_j/N_j (Bonnaire et al. 2025, Theorem 3.1 with r-hat eliminated; derivations (D4.5)-(D4.7); with
-m frozen noises (D10.4)-(D10.6)). Differences of two solutions,
-derivatives and the corner of the 2x2 lift all solve one linear system (1 - M(z1, z2)) x = y: `response_matrix` is M.
-M(z, conj z) has non-negative entries, and its spectral radius is < 1 exactly on the physical branch off the support
-and = 1 on it ((D4.9)): that is how a solution is verified.
+(Bonnaire et al. 2025, Theorem 3.1 with r-hat eliminated; derivations (D4.5)-(D4.7); with m frozen noises
+(D10.4)-(D10.6); several classes (D13.5)-(D13.6)). Where there are more parts than base profiles the unknowns are the
+traces of the base, of which the delta_j are sums. Differences of two solutions, derivatives and the corner of the 2x2
+lift all solve one linear system (1 - M(z1, z2)) x = y: `response_matrix` is M. M(z, conj z) has non-negative entries,
+and its spectral radius is < 1 exactly on the physical branch off the support and = 1 on it ((D4.9)): that is how a
+solution is verified.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from jaxtyping import Array, Complex, Float, Inexact
 from rfscore._precision import AnyArray
 from rfscore.theory.equivalent import Equivalent
 
-#: A triple common to all points, or one a point: it broadcasts.
-Triple = Inexact[AnyArray, "*#B 3"]
+#: A row common to all points, or one a point: it broadcasts.
+Row = Inexact[AnyArray, "*#B R"]
+#: Systems up to this size are eliminated unrolled, which fuses; larger ones go to LAPACK.
+_UNROLLED = 4
 
 
 class Point(NamedTuple):
     """A candidate solution at z, with the integrals that every formula uses."""
 
     q: Inexact[Array, "*B"]
-    delta: Inexact[Array, "*B J"]
+    delta: Inexact[Array, "*B M"]  # the unknown traces
     g: Inexact[Array, "*B J"]
-    k: Inexact[Array, "*B 3"]
-    inverse: Inexact[Array, "*B L"]  # 1/D(lam)
+    k: Inexact[Array, "*B R"]
+    inverse: Inexact[Array, "*B L"]  # 1/D
     unit: Float[Array, "*B"]  # g = 1/(unit + delta): 1, or smaller where all is scaled by it next to a null space of U
 
     def conj(self) -> Point:
@@ -43,24 +46,47 @@ class Point(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """int rho_Sigma lam^i/(D1 D2) for i = 0, 1, 2."""
+    """int rho base_i base_j/(D1 D2), i <= j, in the order of `_pairs`."""
 
-    zero: Inexact[Array, "*B"]
-    one: Inexact[Array, "*B"]
-    two: Inexact[Array, "*B"]
+    values: tuple[Inexact[Array, "*B"], ...]
 
-    def bilinear(self, x: Triple, y: Triple) -> Inexact[Array, "*#B"]:
-        """int rho_Sigma (x_1 + x_2 lam)(y_1 + y_2 lam)/(D1 D2)."""
-        cross = x[..., 1] * y[..., 2] + x[..., 2] * y[..., 1]
-        return x[..., 1] * y[..., 1] * self.zero + cross * self.one + x[..., 2] * y[..., 2] * self.two
+    def bilinear(self, x: Row, y: Row) -> Inexact[Array, "*#B"]:
+        """int rho x_l y_l/(D1 D2) for the profiles of two rows."""
+        size = x.shape[-1] - 1
+        found = jnp.zeros(())
+        for (i, j), value in zip(_pairs(size), self.values, strict=True):
+            both = x[..., 1 + i] * y[..., 1 + j]
+            found = found + (both if i == j else both + x[..., 1 + j] * y[..., 1 + i]) * value
+        return found
 
-    def linear(self, x: Triple) -> Inexact[Array, "*#B"]:
-        """x_0 + int rho_Sigma (x_1 + x_2 lam)/(D1 D2)."""
-        return x[..., 0] + x[..., 1] * self.zero + x[..., 2] * self.one
+    def linear(self, x: Row) -> Inexact[Array, "*#B"]:
+        """level + int rho x_l/(D1 D2)."""
+        # base_0 is 1, and the pairs begin with those of base_0
+        return x[..., 0] + sum(x[..., 1 + j] * self.values[j] for j in range(x.shape[-1] - 1))
+
+
+def _pairs(size: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(size) for j in range(i, size)]
+
+
+def products(eq: Equivalent) -> Float[Array, "L count"]:
+    """Columns rho base_i base_j: integrals against them are skinny matrix products."""
+    size = eq.base.shape[0]
+    return jnp.stack([eq.weights * eq.base[i] * eq.base[j] for i, j in _pairs(size)], axis=-1)
+
+
+def profile(eq: Equivalent, row: Inexact[Array, "*B R"]) -> Inexact[Array, "*B L"]:
+    """Profile of a row, node by node."""
+    return sum(row[..., 1 + i, None] * eq.base[i] for i in range(eq.base.shape[0]))
+
+
+def deltas(eq: Equivalent, traces: Inexact[Array, "*B M"]) -> Inexact[Array, "*B J"]:
+    """delta_j from the unknown traces."""
+    return traces if eq.mix.shape[0] == eq.mean.shape[0] else traces @ eq.mix.T
 
 
 def point(
-    eq: Equivalent, q: Inexact[Array, "*B"], delta: Inexact[Array, "*B J"], unit: Float[Array, "*B"] | float = 1.0
+    eq: Equivalent, q: Inexact[Array, "*B"], delta: Inexact[Array, "*B M"], unit: Float[Array, "*B"] | float = 1.0
 ) -> Point:
     """Everything that follows from (q, delta).
 
@@ -68,33 +94,29 @@ def point(
     stay finite where U has a null space and z goes to 0; kernels and X do not see the unit.
     """
     unit = jnp.broadcast_to(unit, q.shape)
-    g = 1.0 / (unit[..., None] + delta)
+    g = 1.0 / (unit[..., None] + deltas(eq, delta))
     # Few parts, many points: an unrolled sum beats a batched matrix product.
-    k = eq.fixed + sum((eq.share[j] * g[..., j, None]) * eq.sampled[j] for j in range(eq.share.shape[0]))
-    m = k[..., 1, None] + k[..., 2, None] * eq.nodes
-    return Point(q, delta, g, k, 1.0 / (1.0 + eq.psi_p * q[..., None] * m), unit)
+    if eq.share.shape[0] <= _UNROLLED:
+        k = eq.fixed + sum((eq.share[j] * g[..., j, None]) * eq.sampled[j] for j in range(eq.share.shape[0]))
+    else:
+        k = eq.fixed + (eq.share * g) @ eq.sampled
+    return Point(q, delta, g, k, 1.0 / (1.0 + eq.psi_p * q[..., None] * profile(eq, k)), unit)
 
 
-def _powers(eq: Equivalent, count: int) -> Float[Array, "L count"]:
-    """Columns rho_Sigma lam^i: integrals against them are skinny matrix products."""
-    return jnp.stack([eq.weights * eq.nodes**i for i in range(count)], axis=-1)
-
-
-def traces(eq: Equivalent, x: Point) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B"]]:
-    """s = (1/p) Tr[W^T (U-z)^{-1} W]/d and r, the same with Sigma inserted."""
-    both = x.q[..., None] * (x.inverse @ _powers(eq, 2))
-    return both[..., 0], both[..., 1]
+def traces(eq: Equivalent, x: Point) -> Inexact[Array, "*B B"]:
+    """(1/p) Tr[W diag(base_i) W^T (U-z)^{-1}]/d of every base profile: with one class s and r."""
+    return x.q[..., None] * (x.inverse @ (eq.weights * eq.base).T)
 
 
 def residual(
     eq: Equivalent, x: Point, z: Inexact[Array, "*B"]
-) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B J"], Float[Array, "*B"]]:
+) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B M"], Float[Array, "*B"]]:
     """Both equations' residuals (as Newton needs them) and their size relative to the sum of |terms|."""
-    s, r = traces(eq, x)
-    of_m = (x.k[..., 1] * s / x.q, x.k[..., 2] * r / x.q)
-    first = 1.0 / x.q - (x.k[..., 0] - z) - (of_m[0] + of_m[1])
-    first_scale = abs(1.0 / x.q) + abs(x.k[..., 0]) + abs(z) + abs(of_m[0]) + abs(of_m[1])
-    parts = jnp.stack([x.q, s, r], axis=-1)[..., None, :] * eq.sampled * eq.ratio[:, None]
+    of_base = traces(eq, x)
+    of_m = x.k[..., 1:] * (of_base / x.q[..., None])
+    first = 1.0 / x.q - (x.k[..., 0] - z) - of_m.sum(-1)
+    first_scale = abs(1.0 / x.q) + abs(x.k[..., 0]) + abs(z) + abs(of_m).sum(-1)
+    parts = jnp.concatenate([x.q[..., None], of_base], axis=-1)[..., None, :] * eq.mean
     second = parts.sum(-1) - x.delta
     second_scale = abs(parts).sum(-1) + abs(x.delta) + 1e-300
     size = jnp.maximum(abs(first) / first_scale, (abs(second) / second_scale).max(-1))
@@ -103,37 +125,44 @@ def residual(
 
 def moments(eq: Equivalent, x: Point, y: Point) -> Moments:
     """Moments at pairs of points taken elementwise."""
-    all_three = (x.inverse * y.inverse) @ _powers(eq, 3)
-    return Moments(all_three[..., 0], all_three[..., 1], all_three[..., 2])
+    every = (x.inverse * y.inverse) @ products(eq)
+    return Moments(tuple(every[..., i] for i in range(every.shape[-1])))
+
+
+def felt(eq: Equivalent, weight: Inexact[Array, "*B J"]) -> list[Inexact[Array, "*B R"]]:
+    """Rows sum_j weight_j mix_jm C_j: what a change of trace m does to k, up to a sign."""
+    if eq.mix.shape[0] == eq.mean.shape[0]:
+        return [weight[..., j, None] * eq.sampled[j] for j in range(eq.share.shape[0])]
+    return [weight @ (eq.mix[:, m, None] * eq.sampled) for m in range(eq.mean.shape[0])]
 
 
 def response_matrix(eq: Equivalent, x: Point, y: Point, mom: Moments) -> list[list[Inexact[Array, "*B"]]]:
-    """M(z1, z2), rows and columns ordered (q, delta_1, ..., delta_J)."""
+    """M(z1, z2), rows and columns ordered (q, delta_1, ..., delta_M)."""
     pair = x.q * y.q
-    weight = eq.share * x.g * y.g
-    parts = range(eq.share.shape[0])
-    top = [pair * eq.psi_p * mom.bilinear(x.k, y.k)]
-    top += [pair * weight[..., j] * mom.linear(eq.sampled[j]) for j in parts]
-    rows = [top]
-    for i in parts:
-        row = [eq.ratio[i] * mom.linear(eq.sampled[i])]
-        row += [
-            eq.ratio[i] * eq.psi_p * pair * weight[..., j] * mom.bilinear(eq.sampled[i], eq.sampled[j]) for j in parts
-        ]
-        rows.append(row)
-    return rows
+    rows = felt(eq, eq.share * x.g * y.g)
+    matrix = [[pair * eq.psi_p * mom.bilinear(x.k, y.k), *(pair * mom.linear(row) for row in rows)]]
+    for i in range(eq.mean.shape[0]):
+        below = [eq.psi_p * pair * mom.bilinear(eq.mean[i], row) for row in rows]
+        matrix.append([jnp.broadcast_to(mom.linear(eq.mean[i]), pair.shape), *below])
+    return matrix
 
 
 def solve_response(
     matrix: list[list[Inexact[Array, "*B"]]], right: list[Inexact[Array, "*B"]]
-) -> tuple[list[Inexact[Array, "*B"]], list[Inexact[Array, "*B"]]]:
-    """Solve (1 - M) x = right; also the pivots, all positive iff a non-negative M has spectral radius < 1.
+) -> list[Inexact[Array, "*B"]]:
+    """Solve (1 - M) x = right.
 
     |M(z1, z2)| is dominated by non-negative matrices of radius at most one, so 1 - M is an H-matrix, for which
     elimination without pivoting is stable; unrolled, it fuses where a batched LAPACK call would not.
     """
     size = len(right)
     a = [[(1.0 if i == j else 0.0) - matrix[i][j] for j in range(size)] for i in range(size)]
+    if size > _UNROLLED + 1:
+        table = jnp.stack([jnp.stack(jnp.broadcast_arrays(*row), axis=-1) for row in a], axis=-2)
+        sides = jnp.stack(jnp.broadcast_arrays(*right), axis=-1)
+        sides = jnp.broadcast_to(sides, jnp.broadcast_shapes(sides.shape, table.shape[:-1]))
+        found = jnp.linalg.solve(table, sides[..., None])[..., 0]
+        return [found[..., i] for i in range(size)]
     b = list(right)
     for i in range(size):
         for j in range(i + 1, size):
@@ -142,16 +171,16 @@ def solve_response(
             b[j] = b[j] - factor * b[i]
     for i in reversed(range(size)):
         b[i] = (b[i] - sum(a[i][k] * b[k] for k in range(i + 1, size))) / a[i][i]
-    return b, [a[i][i] for i in range(size)]
+    return b
 
 
 def newton_step(
-    eq: Equivalent, x: Point, first: Inexact[Array, "*B"], second: Inexact[Array, "*B J"]
-) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B J"]]:
+    eq: Equivalent, x: Point, first: Inexact[Array, "*B"], second: Inexact[Array, "*B M"]
+) -> tuple[Inexact[Array, "*B"], Inexact[Array, "*B M"]]:
     """The Newton increment of (q, delta) for residuals (first, second)."""
-    parts = range(eq.share.shape[0])
     matrix = response_matrix(eq, x, x, moments(eq, x, x))
-    (dq, *ddelta), _ = solve_response(matrix, [x.q**2 * first, *(second[..., j] for j in parts)])
+    unknown = range(eq.mean.shape[0])
+    dq, *ddelta = solve_response(matrix, [x.q**2 * first, *(second[..., m] for m in unknown)])
     return dq, jnp.stack(ddelta, axis=-1)
 
 
@@ -164,13 +193,16 @@ def branch_margin(eq: Equivalent, x: Point) -> Float[Array, "*B"]:
     matrix = response_matrix(eq, x, y, moments(eq, x, y))
     size = range(len(matrix))
     rest = [[(1.0 if i == j else 0.0) - jnp.real(matrix[i][j]) for j in size] for i in size]
-    return jnp.min(jnp.stack([_determinant([row[: k + 1] for row in rest[: k + 1]]) for k in size]), axis=0)
+    minors = [_determinant([row[: k + 1] for row in rest[: k + 1]]) for k in size]
+    return jnp.min(jnp.stack(jnp.broadcast_arrays(*minors)), axis=0)
 
 
 def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
-    """By its first row: for matrices of two or three rows."""
+    """By its first row for a few rows, else by LAPACK."""
     if len(a) == 1:
         return a[0][0]
+    if len(a) > _UNROLLED:
+        return jnp.linalg.det(jnp.stack([jnp.stack(jnp.broadcast_arrays(*row), axis=-1) for row in a], axis=-2))
     minors = [_determinant([row[:j] + row[j + 1 :] for row in a[1:]]) for j in range(len(a))]
     return sum(((-1.0) ** j * a[0][j] * minor for j, minor in enumerate(minors)), jnp.zeros(()))
 
@@ -178,5 +210,5 @@ def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
 def far_point(eq: Equivalent, z: Complex[Array, "*B"], unit: Float[Array, "*B"] | float = 1.0) -> Point:
     """The solution for |z| far above the spectrum, q = -1/z, as a start; a small unit shows the null space alone."""
     q = -jnp.where(jnp.asarray(unit) < 0.5, eq.excess / eq.psi_p, 1.0) / z
-    mean = eq.sampled[:, 0] + eq.sampled[:, 1] + eq.sampled[:, 2] * (eq.weights * eq.nodes).sum()
-    return point(eq, q, q[..., None] * (eq.ratio * mean), unit)
+    whole = eq.mean[:, 0] + eq.mean[:, 1:] @ (eq.base @ eq.weights)
+    return point(eq, q, q[..., None] * whole, unit)

@@ -41,7 +41,7 @@ class Curves:
         self.lam = np.stack([lam for lam, _ in spectra])
         self.rho = np.stack([rho for _, rho in spectra])
         self.psi_p, self.b2, self.fixed_b2, self.v2, self.first_b2, self.alpha2 = np.array(
-            [[eq.psi_p, eq.own[1], eq.fixed[1], *eq.sampled[0]] for eq in eqs], dtype=float
+            [[eq.psi_p, eq.own[0, 1], eq.fixed[1], *eq.sampled[0]] for eq in eqs], dtype=float
         ).T
         self.share = np.stack([np.asarray(eq.share) for eq in eqs])
         self.columns = self.psi_p[:, None] / np.stack([np.asarray(eq.ratio) for eq in eqs])
@@ -133,7 +133,7 @@ class Curves:
 
 def _merged(eq: Equivalent) -> tuple[np.ndarray, np.ndarray]:
     """Distinct eigenvalues of Sigma, ascending, and their weights."""
-    lam, index = np.unique(np.asarray(eq.nodes), return_inverse=True)
+    lam, index = np.unique(np.asarray(eq.base)[1], return_inverse=True)
     return lam, np.bincount(index, weights=np.asarray(eq.weights))
 
 

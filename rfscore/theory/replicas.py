@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from rfscore.theory import assemble, targets
 from rfscore.theory import one_point as op
-from rfscore.theory.equivalent import Equivalent
+from rfscore.theory.equivalent import Equivalent, Parts, readings
 
 
 class Shared(NamedTuple):
@@ -33,19 +33,23 @@ ALL = Shared(True, True, True)
 
 def crossed(eq: Equivalent, shared: Shared) -> Equivalent:
     """The equivalent whose sampled parts are the cross covariances of a pair."""
-    common = np.array([shared.data and shared.features, 0.0, shared.data]) * eq.common
-    if eq.mixing is None:
-        return eqx.tree_at(lambda e: e.sampled, eq, jnp.asarray(common)[None])
-    own = np.array([all(shared), shared.noise, 0.0]) * eq.own
-    sampled = jnp.stack([jnp.asarray(eq.mixing[0] * own + common), jnp.asarray(own)])[: eq.share.shape[0]]
-    return eqx.tree_at(lambda e: (e.sampled, e.mixing), eq, (sampled, eq.mixing * float(shared.noise)))
+    data = np.full(eq.base.shape[0] - 1, float(shared.data))
+    of_rows, of_targets = np.r_[float(all(shared)), float(shared.noise), data], np.r_[float(shared.noise), data]
+    both = np.r_[float(shared.data and shared.features), 1.0, data]
+    parts = Parts.of(
+        jnp.asarray(eq.common) * both, jnp.asarray(eq.own) * of_rows, jnp.asarray(eq.truth) * of_targets,
+        jnp.asarray(eq.energy) * of_targets, eq.draws,
+    )  # fmt: skip
+    mean, mix = readings(parts.sampled, eq.ratio)
+    chosen = (parts.sampled, parts.pulls, parts.power, mean, mix)
+    return eqx.tree_at(lambda e: (e.sampled, e.pulls, e.power, e.mean, e.mix), eq, chosen)
 
 
 def product(eq: Equivalent, contour: assemble.Contour, x: op.Point, shared: Shared) -> Float[Array, "V M"]:
-    """Delta_t (1/d) E_x s.s' of a pair."""
+    """(1/d) E_x f.f' of a pair, f the output times the gain: Delta_t s.s' for the score."""
     # The test point is the same: its linear part always couples, its non-linear part through a common W only.
-    coupling = eq.population * np.array([shared.features, 1.0, 1.0])
+    coupling = (eq.fractions @ eq.population) * np.r_[float(shared.features), np.ones(eq.base.shape[0])]
     pair = crossed(eq, shared)
-    # beta and S belong to the single models: they are taken from `eq`.
+    # P and Y belong to the single models: they are taken from `eq`.
     two = [targets.kernel(eq, x, y, coupling, pair=pair, same_features=shared.features) for y in (x, x.conj())]
     return assemble.twice(contour, jnp.stack(two))

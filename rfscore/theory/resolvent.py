@@ -47,9 +47,10 @@ class Resolvent(Result):
     Attributes:
         z: spectral points.
         q: (1/p) Tr (U - z)^{-1}.
-        r: (1/p) Tr [Sigma W^T (U - z)^{-1} W]/d.
+        r: (1/p) Tr [Sigma W^T (U - z)^{-1} W]/d, with several classes of the first class's spectrum.
         s: (1/p) Tr [W^T (U - z)^{-1} W]/d.
-        delta: (1/n) Tr [C (U - z)^{-1}], C the covariance of one sample's noise-averaged feature.
+        delta: (1/n) Tr [C (U - z)^{-1}], C the covariance of one sample's noise-averaged feature (of the
+            first class).
         residual: relative residual of both equations, below 1e-12 when status is 0.
         status: 0, or a key of `rfscore.theory.resolvent.STATUS`.
     """
@@ -103,7 +104,7 @@ def _advance(
     restart = accept | fail
     dq, ddelta = op.newton_step(eq, x, first, second)
     begin_q, begin_delta = q, delta
-    if eq.mixing is not None:
+    if eq.frozen:
         power_q, power_delta = _power_law(eq, x, at, new_eta - w.try_eta)
         begin_q, begin_delta = jnp.where(accept, q * power_q, q), jnp.where(accept[:, None], delta * power_delta, delta)
     stepped = (
@@ -238,8 +239,9 @@ def spectral_points(name: str, z: Any) -> Any:
 @jax.jit
 def _resolvent(eq: Equivalent, z: Complex[Array, "*B"]) -> Resolvent:
     x, size, status = solve(eq, z)
-    s, r = op.traces(eq, x)
-    return Resolvent(z=z, q=x.q, r=r, s=s, delta=x.delta[..., 0], residual=size, status=status)
+    of_base = op.traces(eq, x)
+    s, r, delta = of_base[..., 0], of_base[..., 1], op.deltas(eq, x.delta)
+    return Resolvent(z=z, q=x.q, r=r, s=s, delta=delta[..., 0], residual=size, status=status)
 
 
 @float64

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Float, Int
 from scipy import optimize
 
 from rfscore._numbers import reals
@@ -23,8 +23,8 @@ from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory import floor_edge
-from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
+from rfscore.theory.counting import counting
 from rfscore.theory.equivalent import Equivalent, equivalent
 from rfscore.theory.gaps import Gap, consistent, gaps
 
@@ -39,23 +39,6 @@ _NARROWEST_GAP = 1e-9  # relative; roundoff hides narrower ones
 def _above_floor(eq: Equivalent) -> Equivalent:
     """The same equivalent for U - s2: resolvents are then functions of y."""
     return eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0))
-
-
-def counting(eq: Equivalent, x: op.Point, z: Complex[Array, "*B"]) -> Float[Array, "*B"]:
-    """Fraction of eigenvalues below real z, from the solution just above the axis: -Im Phi/pi.
-
-    The arguments are those of the upper half-plane, where Im q > 0, Im delta > 0 and Im(1/q + psi_p m) < 0.
-    """
-    m = x.k[..., 1, None] + x.k[..., 2, None] * eq.nodes
-    arg_q = jnp.where(jnp.imag(x.q) > 0, jnp.angle(x.q), jnp.where(jnp.real(x.q) > 0, 0.0, jnp.pi))
-    inner = 1.0 / x.q[..., None] + eq.psi_p * m
-    arg_inner = jnp.where(jnp.imag(inner) < 0, jnp.angle(inner), jnp.where(jnp.real(inner) > 0, 0.0, -jnp.pi))
-    columns = eq.share / eq.ratio
-    outer = 1.0 + x.delta
-    arg_outer = jnp.where(jnp.imag(outer) > 0, jnp.angle(outer), jnp.where(jnp.real(outer) > 0, 0.0, jnp.pi))
-    phase = -arg_q + (eq.weights * (arg_q[..., None] + arg_inner)).sum(-1) / eq.psi_p + (columns * arg_outer).sum(-1)
-    smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)
-    return -(phase + jnp.imag(smooth)) / jnp.pi
 
 
 @jax.jit
@@ -304,7 +287,7 @@ def spectrum(problem: ScoreProblem) -> Spectrum:
                          "resolvent under jit, vmap and grad")  # fmt: skip
     eq = _above_floor(equivalent(problem))
     floor = float(equivalent(problem).fixed[0])
-    found = gaps([eq], continuous=problem.covariance.continuous)[0]
+    found = gaps([eq], continuous=problem.population.continuous)[0]
     free = [gap for gap in found if gap.low <= 0.0 or gap.high - gap.low > _NARROWEST_GAP * gap.low]
     if not consistent(eq, free):
         raise SolveError("spectrum: the edges found do not close; move psi_n or psi_p by a relative 1e-9")

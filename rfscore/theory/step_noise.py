@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from rfscore.theory import assemble
+from rfscore.theory import assemble, targets
 from rfscore.theory import one_point as op
 from rfscore.theory.equivalent import Equivalent
 from rfscore.theory.every_step import product, reciprocal, solved
@@ -36,15 +36,14 @@ class GradientNoise(NamedTuple):
     batch: float
 
 
-def traces(eq: Equivalent, x: op.Point, outer: Float[Array, " 3"]) -> Complex[Array, "*B"]:
+def traces(eq: Equivalent, x: op.Point, outer: Float[Array, " R"]) -> Complex[Array, "*B"]:
     """(1/n) Tr[M R(z)]."""
-    s, r = op.traces(eq, x)
-    return eq.ratio[0] * (outer[0] * x.q + outer[1] * s + outer[2] * r)
+    return eq.ratio[0] * (outer[0] * x.q + op.traces(eq, x) @ outer[1:])
 
 
-def _pairs(eq: Equivalent, x: op.Point, y: op.Point, outer: Float[Array, " 3"]) -> Complex[Array, "*B N M"]:
+def _pairs(eq: Equivalent, x: op.Point, y: op.Point, outer: Float[Array, " R"]) -> Complex[Array, "*B N M"]:
     """(1/n) Tr[M R(z1) B R(z2)] at all pairs."""
-    return -(eq.ratio[0] / eq.psi_p) * corner(eq, x, y, eq.own, outer=outer).trace
+    return -(eq.ratio[0] / eq.psi_p) * corner(eq, x, y, eq.own[0]).trace(eq.psi_p, outer)
 
 
 class Kernels(NamedTuple):
@@ -61,7 +60,7 @@ class Kernels(NamedTuple):
 def kernels(eq: Equivalent, ridge: Float[Array, ""], k: StepContours, x: op.Point) -> Kernels:
     """For h_k of each step count."""
     kick = jnp.asarray(k.kick)
-    identity = jnp.asarray([1.0, 0.0, 0.0])
+    identity = targets.identity(eq)
 
     def twice(outer: Array) -> Array:
         two = jnp.stack([_pairs(eq, x, y, outer) for y in (x, x.conj())])
@@ -69,10 +68,10 @@ def kernels(eq: Equivalent, ridge: Float[Array, ""], k: StepContours, x: op.Poin
 
     return Kernels(
         uu=assemble.once(k, k.power(2, ridge), traces(eq, x, identity)),
-        ub=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.own)),
-        tu=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.population)),
-        bb=twice(eq.own),
-        tb=twice(eq.population),
+        ub=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.own[0])),
+        tu=assemble.once(k, k.power(1, ridge), traces(eq, x, eq.population[0])),
+        bb=twice(eq.own[0]),
+        tb=twice(eq.population[0]),
     )
 
 
@@ -102,7 +101,7 @@ def _stability_points(run: Run) -> tuple[np.ndarray, np.ndarray]:
 @jax.jit
 def _summed(eq: Equivalent, ridge: Float[Array, ""], z: Array, weight: Array, x: op.Point) -> Kernels:
     """Sum over all i of the kernels times x^2: (1/n) Tr[M R(z) N R(conj z)] over frequencies."""
-    one, shifted, height = jnp.asarray([1.0, 0.0, 0.0]), z - ridge, jnp.imag(z)
+    one, shifted, height = targets.identity(eq), z - ridge, jnp.imag(z)
 
     def single(degree: int, outer: Array) -> Array:
         return jnp.imag(shifted**degree * traces(eq, x, outer)[:, 0]) / height
@@ -111,8 +110,8 @@ def _summed(eq: Equivalent, ridge: Float[Array, ""], z: Array, weight: Array, x:
         return jnp.real(_pairs(eq, x, x.conj(), outer))[:, 0, 0]
 
     terms = Kernels(
-        uu=eq.ratio[0] + single(2, one), ub=single(1, eq.own), tu=single(1, eq.population),
-        bb=twice(eq.own), tb=twice(eq.population),
+        uu=eq.ratio[0] + single(2, one), ub=single(1, eq.own[0]), tu=single(1, eq.population[0]),
+        bb=twice(eq.own[0]), tb=twice(eq.population[0]),
     )  # fmt: skip
     return Kernels(*((weight * value).sum() for value in terms))
 

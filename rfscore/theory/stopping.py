@@ -135,7 +135,7 @@ def _scan(eq: Equivalent, ridge: Array | None, first: Array, last: Array, count:
         x, _, status = rs.solve(eq, windows.z)
     share = 0.5 * ratio ** (-jnp.arange(_PER_WINDOW - 1.0, -1.0, -1.0) / _PER_WINDOW)
     contour = _at(windows, jnp.broadcast_to(share, (count, _PER_WINDOW)))
-    train, test = assemble.losses(contour, assemble.terms(eq, x, ridge))
+    train, test = assemble.losses(eq, contour, assemble.terms(eq, x, ridge))
     return _Scan((2.0 * ends[:, None] * share).ravel(), train.ravel(), test.ravel(), status.max())
 
 
@@ -163,7 +163,7 @@ def _roots(
 
     def at(log_c: Float[Array, "2 M"]) -> tuple[Array, Array, Array]:
         contour = _at(windows, 0.5 * jnp.exp(log_c) / high[:, None])
-        train, test = assemble.losses(contour, of)
+        train, test = assemble.losses(eq, contour, of)
         return jnp.stack([assemble.slope(contour, of)[0], test[1] - train[1] - level]), train, test
 
     def closer(_: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -215,7 +215,7 @@ def best_stopping(
     verified = (scan.status == rs.OK) & (monotone | (roots.status[0] == rs.OK))
     verified &= ~crossed | (roots.status[1] == rs.OK)
     flags = MONOTONE * monotone + FLAT * (~monotone & ~turned) + EARLY * early + NO_GAP * (late & ~crossed)
-    time = problem.psi_p / (2.0 * problem.delta)
+    time = 1.0 / problem.rate
     return Stopping(
         tau_opt=jnp.where(monotone, jnp.inf, jnp.where(turned, time * roots.c[0], jnp.nan)),
         test_opt=jnp.where(monotone, test_inf, jnp.where(turned, roots.test[0], scan.test[i])),

@@ -64,7 +64,7 @@ class Timescales(Result):
 def _left_edges(eq: Equivalent, free: list[Gap]) -> np.ndarray:
     """(2, 2 + J): (y, q, delta) at the left edges of the sample bulk and of the lowest bulk; NaN if not verified."""
     if not consistent(eq, free):
-        return np.full((2, 2 + eq.share.shape[0]), np.nan)
+        return np.full((2, 2 + eq.mean.shape[0]), np.nan)
     edges = [gap.high_edge for gap in free if gap.high_edge is not None]
     psi_p, ratio = float(eq.psi_p), float(eq.ratio[0])
     # The min(n, p)-th largest eigenvalue, from its lower side: bulks hold whole multiples of 1/psi_p.
@@ -78,7 +78,7 @@ def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 K"]:
     if not is_traced(eq):
         return jnp.asarray(_left_edges(eq, gaps([eq], continuous=continuous)[0]))
     leaves, tree = jax.tree_util.tree_flatten(eq)
-    shape = (2, 2 + eq.share.shape[0], 2)
+    shape = (2, 2 + eq.mean.shape[0], 2)
 
     def on_host(*bits: Array) -> np.ndarray:
         """All problems of a vmap at once: its axes come first, on every leaf."""
@@ -108,7 +108,7 @@ def _edges_jvp(continuous: bool, primals: tuple, tangents: tuple) -> tuple[Array
     parts = range(delta.shape[1])
     # The left null vector, its first component 1: the other rows of (1 - M)^T.
     turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]
-    null, _ = op.solve_response(turned, [matrix[0][1 + i] for i in parts])
+    null = op.solve_response(turned, [matrix[0][1 + i] for i in parts])
 
     def equations(eq_: Equivalent) -> tuple[Array, Array]:
         first, second, _ = op.residual(eq_, op.point(eq_, q, delta), y)
@@ -147,17 +147,17 @@ def timescales(problem: ScoreProblem) -> Timescales:
         unit = 1.0 / problem.delta
         return Timescales(unit, unit / edge, unit / lowest, unit / flat, edge, lowest, flat)
     eq = equivalent(problem)
-    floor, v2 = eq.fixed[0], eq.common[0]
+    floor, v2 = eq.fixed[0], eq.common[0, 0]
     found = _edges(
-        eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.covariance.continuous
+        eqx.tree_at(lambda e: e.fixed, eq, jnp.asarray(eq.fixed).at[0].set(0.0)), problem.population.continuous
     )
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
         raise SolveError(NO_EDGE)
-    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if eq.mixing is None else jnp.asarray(jnp.nan)
-    time = problem.psi_p / problem.delta
+    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if not eq.frozen else jnp.asarray(jnp.nan)
+    time = 2.0 / problem.rate
     return Timescales(
-        tau_gen_scale=1.0 / problem.delta, tau_mem_edge=time / low[0], tau_last_edge=time / low[1],
+        tau_gen_scale=time / problem.psi_p, tau_mem_edge=time / low[0], tau_last_edge=time / low[1],
         tau_mem_law=time / law,
         lambda_min=low[0], lambda_lowest=low[1], lambda_min_law=law,
     )  # fmt: skip

@@ -27,56 +27,62 @@ from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
 
 
-def _pairs(eq: Equivalent, x: op.Point, y: op.Point) -> op.Moments:
+def _moments(eq: Equivalent, x: op.Point, y: op.Point) -> op.Moments:
     """Moments at all pairs of x (..., N) and y (..., M), as matrix products over the nodes of Sigma."""
-    right = jnp.swapaxes(y.inverse, -1, -2)
-    return op.Moments(*(jnp.matmul(x.inverse * (eq.weights * eq.nodes**i), right) for i in range(3)))
+    right, columns = jnp.swapaxes(y.inverse, -1, -2), op.products(eq)
+    return op.Moments(tuple(jnp.matmul(x.inverse * columns[:, i], right) for i in range(columns.shape[1])))
+
+
+def facing(x: op.Point, y: op.Point) -> tuple[op.Point, op.Point]:
+    """x (..., N) and y (..., M) with axes that broadcast to all pairs."""
+    left = op.Point(*(leaf[..., None] if leaf.ndim == x.q.ndim else leaf[..., :, None, :] for leaf in x))
+    right = op.Point(*(leaf[..., None, :] if leaf.ndim == y.q.ndim else leaf[..., None, :, :] for leaf in y))
+    return left, right
 
 
 class Corner(NamedTuple):
     """Corner entries of the lifted one-point equations, at all pairs of two lists of points."""
 
-    trace: Inexact[Array, "*B N M"]  # of S = psi_p s, or (1/d) Tr of another outer matrix
+    q: Inexact[Array, "*B N M"]
     weight: Inexact[Array, "*B N M J"]  # of g_j: -g_j(z1) g_j(z2) E_j
+    k: Inexact[Array, "*B N M R"]  # of the row k: the coupling and what the g_j add to it
+    moments: op.Moments
+    pair: Inexact[Array, "*B N M"]  # q(z1) q(z2)
+
+    def trace(self, psi_p: Array, outer: Inexact[Array, "*#B R"]) -> Inexact[Array, "*B N M"]:
+        """(1/d) Tr of the outer row's matrix with R(z1) C R(z2), up to a sign; outer = 1 gives S12."""
+        mom = self.moments
+        return psi_p * (self.q * mom.linear(outer) - psi_p * self.pair * mom.bilinear(outer, self.k))
 
 
 def corner(
-    eq: Equivalent,
-    x: op.Point,
-    y: op.Point,
-    coupling: Inexact[Array, "*P 3"],
-    same_features: bool = True,
-    outer: Float[Array, " 3"] | tuple[float, float, float] = (0.0, 1.0, 0.0),
+    eq: Equivalent, x: op.Point, y: op.Point, coupling: Inexact[Array, "*P R"], same_features: bool = True
 ) -> Corner:
     """The lift at all pairs of the solutions x (..., N) and y (..., M), for a coupling common to them or one a pair.
 
-    With `same_features` false the two resolvents belong to independent W: then nothing couples their traces q. The
-    trace is taken with `outer`, a triple like the coupling: W W^T/d gives S.
+    With `same_features` false the two resolvents belong to independent W: then nothing couples their traces q.
     """
-    mom = _pairs(eq, x, y)
-    left = op.Point(*(leaf[..., None] if leaf.ndim == x.q.ndim else leaf[..., :, None, :] for leaf in x))
-    right = op.Point(*(leaf[..., None, :] if leaf.ndim == y.q.ndim else leaf[..., None, :, :] for leaf in y))
+    mom = _moments(eq, x, y)
+    left, right = facing(x, y)
     matrix = op.response_matrix(eq, left, right, mom)
     pair = left.q * right.q
-    parts = range(eq.share.shape[0])
+    unknown = range(eq.mean.shape[0])
     source = [-pair * mom.linear(coupling)]
-    source += [-eq.ratio[i] * eq.psi_p * pair * mom.bilinear(eq.sampled[i], coupling) for i in parts]
+    source += [-eq.psi_p * pair * mom.bilinear(eq.mean[i], coupling) for i in unknown]
     if not same_features:
         nothing = jnp.zeros_like(pair)
         matrix[0], source[0] = [nothing] * len(matrix), nothing
-    (corner_q, *corner_delta), _ = op.solve_response(matrix, source)
-    weight = eq.share * left.g * right.g
-    outer = jnp.asarray(outer)  # its bilinear moment with C is what its trace feels
-    effective = mom.bilinear(outer, coupling) - sum(
-        weight[..., j] * corner_delta[j] * mom.bilinear(outer, eq.sampled[j]) for j in parts
-    )
-    traced = corner_q * mom.linear(outer) - eq.psi_p * pair * effective
-    return Corner(eq.psi_p * traced, -left.g * right.g * jnp.stack(corner_delta, axis=-1))
+    corner_q, *corner_delta = op.solve_response(matrix, source)
+    both = left.g * right.g
+    weight = -both * op.deltas(eq, jnp.stack(corner_delta, axis=-1))
+    changed = coupling + (eq.share * weight) @ eq.sampled
+    return Corner(corner_q, weight, changed, mom, pair)
 
 
-def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " 3"]) -> Inexact[Array, "*B N M"]:
+def kernel(eq: Equivalent, x: op.Point, y: op.Point, coupling: Float[Array, " R"]) -> Inexact[Array, "*B N M"]:
     """T at all pairs of the solutions x (..., N) and y (..., M)."""
-    return -corner(eq, x, y, coupling).trace
+    one = jnp.zeros(eq.fixed.shape).at[1].set(1.0)
+    return -corner(eq, x, y, coupling).trace(eq.psi_p, one)
 
 
 @jax.jit
@@ -138,11 +144,12 @@ def two_point(problem: ScoreProblem, z1: Any, z2: Any, coupling: Any = None, *, 
         0.914668
     """
     eq = equivalent(problem)
-    between = eq.population if coupling is None else jnp.asarray(coupling, dtype=float)
-    if between.shape != (3,):
-        raise bad("coupling", f"shape {between.shape}", "three numbers (k0, kWW, kWSW)")
+    between = eq.fractions @ eq.population if coupling is None else jnp.asarray(coupling, dtype=float)
+    if between.shape != eq.fixed.shape:
+        raise bad("coupling", f"shape {between.shape}", f"{eq.fixed.size} numbers (k0, kWW, kWSW), one kWSW for each "
+                  "spectrum of the population")  # fmt: skip
     if not is_traced(between) and not np.all(np.isfinite(between)):
-        raise bad("coupling", coupling, "three finite numbers (k0, kWW, kWSW)")
+        raise bad("coupling", coupling, "finite numbers")
     points = [jnp.atleast_1d(rs.spectral_points(name, z)) for name, z in (("z1", z1), ("z2", z2))]
     for name, z in zip(("z1", "z2"), points, strict=True):
         if z.ndim > 1:

@@ -70,7 +70,7 @@ def test_losses_of_gaussian_draws_differ_from_the_theory_by_order_one_over_d(nam
 def test_theory_of_a_slightly_different_problem_is_rejected_by_the_same_draws() -> None:
     problem = CASES["erf, two atoms"]
     for wrong in (
-        rf.ScoreProblem(1.05 * problem.psi_n, problem.psi_p, problem.t, problem.covariance, "erf"),
+        rf.ScoreProblem(1.05 * problem.psi_n, problem.psi_p, problem.t, problem.population, "erf"),
         rf.ScoreProblem(problem.psi_n, problem.psi_p, problem.t, rf.Atoms(np.ones(4)), "erf"),
     ):
         found = loss_deviations("erf, two atoms", "gaussian-equivalent", curves(wrong, TAU))

@@ -91,15 +91,15 @@ def test_a_covariance_is_read_from_its_short_form(text, values, weights, tmp_pat
     np.save(tmp_path / "eigs.npy", np.array([1.0, 3.0]))
     for name in ("eigs.txt", "eigs.csv"):
         np.savetxt(tmp_path / name, np.array([1.0, 3.0]), header="eigenvalues")
-    nodes, found = spelled.covariance(text).quadrature()
+    nodes, found = spelled.population(text).quadrature()
     assert list(nodes) == values and list(found) == weights
 
 
 def test_long_spectra_are_read_from_their_short_forms():
     from rfscore.model import text as spelled
 
-    assert spelled.covariance("powerlaw:1.5,32").condition == pytest.approx(32**1.5)
-    assert spelled.covariance("uniform:0.5,1.5").variance == pytest.approx(1.0)
+    assert spelled.population("powerlaw:1.5,32").condition == pytest.approx(32**1.5)
+    assert spelled.population("uniform:0.5,1.5").variance == pytest.approx(1.0)
 
 
 BAD = {
@@ -110,19 +110,19 @@ BAD = {
     "NaN psi_p": (["spectrum", "--psi-p", "nan"], "--psi-p = nan"),
     "t = 0": (["timescales", "--t", "0"], "--t = 0.0"),
     "unknown activation": (["curves", "--activation", "step"], "tanh"),
-    "unknown covariance": (["curves", "--covariance", "circle:1"], "isotropic:1"),
-    "covariance without numbers": (["curves", "--covariance", "uniform:a,b"], "uniform:0.5,1.5"),
-    "too few numbers": (["curves", "--covariance", "powerlaw:1"], "powerlaw:1.0,256"),
-    "half-weighted atoms": (["curves", "--covariance", "atoms:1@0.5,2"], "a weight for every atom"),
-    "weights that do not sum": (["curves", "--covariance", "atoms:1@0.5,2@0.4"], "sum to 1"),
-    "negative variance": (["curves", "--covariance", "isotropic:-1"], "-1"),
-    "missing file": (["curves", "--covariance", "file:none.npy"], "none.npy"),
-    "not a npy file": (["curves", "--covariance", "file:text.npy"], "numpy.save"),
-    "pickled file": (["curves", "--covariance", "file:pickled.npy"], "numpy.save"),
-    "decimal commas": (["curves", "--covariance", "file:commas.csv"], "one number a line"),
+    "unknown covariance": (["curves", "--population", "circle:1"], "isotropic:1"),
+    "covariance without numbers": (["curves", "--population", "uniform:a,b"], "uniform:0.5,1.5"),
+    "too few numbers": (["curves", "--population", "powerlaw:1"], "powerlaw:1.0,256"),
+    "half-weighted atoms": (["curves", "--population", "atoms:1@0.5,2"], "a weight for every atom"),
+    "weights that do not sum": (["curves", "--population", "atoms:1@0.5,2@0.4"], "sum to 1"),
+    "negative variance": (["curves", "--population", "isotropic:-1"], "-1"),
+    "missing file": (["curves", "--population", "file:none.npy"], "none.npy"),
+    "not a npy file": (["curves", "--population", "file:text.npy"], "numpy.save"),
+    "pickled file": (["curves", "--population", "file:pickled.npy"], "numpy.save"),
+    "decimal commas": (["curves", "--population", "file:commas.csv"], "one number a line"),
     "ridge below 0": (["curves", "--ridge", "-1"], "--ridge = -1.0: expected 0, or"),
     "a sweep without t": (["sweep", "--psi-n", "1,2", "--psi-p", "4", "--out", "x"], "give --t a value"),
-    "matrix file": (["curves", "--covariance", "file:matrix.npy"], "one vector"),
+    "matrix file": (["curves", "--population", "file:matrix.npy"], "one vector"),
     "tau-min of 0": (["curves", "--tau-min", "0"], "--tau-min"),
     "tau-max below tau-min": (["curves", "--tau-min", "10", "--tau-max", "1"], "--tau-max"),
     "one point": (["curves", "--points", "1"], "--points"),

@@ -63,7 +63,7 @@ def problems() -> list[rf.ScoreProblem]:
 
 def describe(problem: rf.ScoreProblem) -> dict[str, Any]:
     """The problem as JSON numbers, exact."""
-    nodes, weights = problem.covariance.quadrature()
+    nodes, weights = problem.population.quadrature()
     return {"psi_n": problem.psi_n, "psi_p": problem.psi_p, "t": problem.t, "activation": problem.activation.name,
             "values": list(map(float, nodes)), "weights": list(map(float, weights))}  # fmt: skip
 

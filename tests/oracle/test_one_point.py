@@ -24,7 +24,7 @@ POINTS = [1j, -2.0, 0.3 + 1e-6j, -0.5 - 2j, 1e-4 + 1e-9j]
 def printed_residual(problem: rf.ScoreProblem, point: oracle.OnePoint) -> float:
     """Theorem 3.1 as printed (with W/sqrt d in r and s): the largest of its residuals, relative."""
     co = oracle.coefficients(problem, dps=25)
-    nodes, weights = problem.covariance.quadrature()
+    nodes, weights = problem.population.quadrature()
     psi_n, psi_p, decay = mp.mpf(problem.psi_n), mp.mpf(problem.psi_p), mp.exp(-2 * mp.mpf(problem.t))
     q, r, s, z = point.q, point.r, point.s, point.z
     a2, v2, b2 = co.a**2, co.v2, co.b**2

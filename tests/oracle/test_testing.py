@@ -39,7 +39,7 @@ def curve(name: str) -> testing.Function:
 def test_strategies_stay_inside_the_domain(problem: rf.ScoreProblem) -> None:
     assert PSI_RANGE[0] <= problem.psi_n <= PSI_RANGE[1] and PSI_RANGE[0] <= problem.psi_p <= PSI_RANGE[1]
     assert T_RANGE[0] <= problem.t <= T_RANGE[1]
-    assert 1 <= problem.covariance.condition <= 1.001e6
+    assert 1 <= problem.population.condition <= 1.001e6
 
 
 def test_strategies_reach_every_corner_and_most_of_the_range() -> None:
@@ -54,8 +54,8 @@ def test_strategies_reach_every_corner_and_most_of_the_range() -> None:
     assert any(x.psi_n == x.psi_p for x in seen) and any(x.psi_p == x.psi_n + 1 for x in seen)
     assert any(x.psi_p < 1 for x in seen) and {x.activation.name for x in seen} == {"tanh", "erf", "sin", "relu"}
     assert max(x.psi_n for x in seen) > 1e3 and min(x.psi_n for x in seen) < 0.1
-    assert max(x.covariance.condition for x in seen) > 1e5
-    assert any(0.0 in np.asarray(x.covariance.quadrature()[0]) for x in seen)
+    assert max(x.population.condition for x in seen) > 1e5
+    assert any(0.0 in np.asarray(x.population.quadrature()[0]) for x in seen)
 
 
 @few

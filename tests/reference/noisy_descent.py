@@ -24,7 +24,7 @@ def losses(
     co, delta, rng = rf.coefficients(problem), float(problem.delta), np.random.default_rng(seed)
     n, p = round(problem.psi_n * d), round(problem.psi_p * d)
     w = rng.standard_normal((p, d)) / np.sqrt(d)
-    root = np.sqrt(problem.covariance.eigenvalues(d))
+    root = np.sqrt(problem.population.eigenvalues(d))
     c = np.sqrt(float(co.alpha2)) * (w * root) @ rng.standard_normal((d, n))
     c += np.sqrt(float(co.v2)) * rng.standard_normal((p, n))
     own = float(co.b) ** 2 * w @ w.T + float(co.s2) * np.eye(p)

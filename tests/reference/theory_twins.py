@@ -35,7 +35,7 @@ def parts(problem: rf.ScoreProblem) -> Parts:
     """One sampled part, n columns of covariance alpha2 W Sigma W^T/d + v2; with m frozen noises n columns that hold the
     mean noise as well, and (m - 1) n columns of noise alone."""
     co = rf.coefficients(problem)
-    nodes, weights = (np.asarray(x, dtype=float) for x in problem.population())
+    nodes, weights = (np.asarray(x, dtype=float) for x in problem.quadrature())
     v2, s2, b, alpha2 = (float(getattr(co, name)) for name in ("v2", "s2", "b", "alpha2"))
     if np.isfinite(problem.noise_draws):
         m, ridge = problem.noise_draws, (float(problem.ridge), 0.0, 0.0)
@@ -277,7 +277,7 @@ def drawn_score(problem: rf.ScoreProblem, d: int, key: tuple[int, int, int], tau
     n, p = round(problem.psi_n * d), round(problem.psi_p * d)
     v, s, a, b = (float(np.sqrt(x)) for x in (co.v2, co.s2, co.alpha2, co.b**2))
     w = np.random.default_rng([1, key[0]]).standard_normal((p, d)) / np.sqrt(d)
-    x = np.random.default_rng([2, key[1]]).standard_normal((n, d)) * np.sqrt(problem.covariance.eigenvalues(d))
+    x = np.random.default_rng([2, key[1]]).standard_normal((n, d)) * np.sqrt(problem.population.eigenvalues(d))
     xi = np.random.default_rng([3, key[2]]).standard_normal((n * m, d))
     common = a * w @ x.T + v * np.random.default_rng([4, key[0], key[1]]).standard_normal((p, n))
     own = b * w @ xi.T + s * np.random.default_rng([5, *key]).standard_normal((p, n * m))
@@ -299,7 +299,7 @@ def drawn_score(problem: rf.ScoreProblem, d: int, key: tuple[int, int, int], tau
 def score_product(problem: rf.ScoreProblem, one: DrawnScore, two: DrawnScore) -> np.ndarray:
     """(1/d) E_x s.s' on the population, exactly: the non-linear feature parts are common only to a common W."""
     co, d = rf.coefficients(problem), one.weights.shape[1]
-    spread = np.sqrt(float(co.alpha2) * problem.covariance.eigenvalues(d) + float(co.b) ** 2)
+    spread = np.sqrt(float(co.alpha2) * problem.population.eigenvalues(d) + float(co.b) ** 2)
     linear = [score.readout @ (score.weights * spread) for score in (one, two)]
     total = np.sum(linear[0] * linear[1], axis=(1, 2))
     if one.key[0] == two.key[0]:

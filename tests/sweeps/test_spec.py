@@ -23,7 +23,7 @@ FIXED = {"psi_p": 8.0, "t": 0.1}
         ("seed", "0:2:3", (0, 1, 2)),
         ("psi_p", [4, 8], (4.0, 8.0)),
         ("tau", "1e3,inf", (1e3, math.inf)),
-        ("covariance", "atoms:0.5,1.5;isotropic:1", ("atoms:0.5,1.5", "isotropic:1")),
+        ("population", "atoms:0.5,1.5;isotropic:1", ("atoms:0.5,1.5", "isotropic:1")),
         ("activation", "tanh,erf", ("tanh", "erf")),
         ("data.n", "16,32", (16, 32)),
         ("training.learning_rate", "1e-3", (1e-3,)),
@@ -60,9 +60,9 @@ def test_points_run_over_the_product_and_pairs_over_the_list():
 def test_every_field_of_a_problem_can_vary():
     sweep = Sweep({"sigma_x": [0.5, 2.0], "activation": "tanh,erf", "t": [0.1, 1.0]}, {"psi_n": 2, "psi_p": 4})
     built = [problem(point) for point in sweep.points()]
-    assert {p.covariance.sigma2 for p in built} == {0.25, 4.0} and {p.activation.name for p in built} == {"tanh", "erf"}
+    assert {p.population.sigma2 for p in built} == {0.25, 4.0} and {p.activation.name for p in built} == {"tanh", "erf"}
     assert {p.t for p in built} == {0.1, 1.0}
-    rho = problem(Sweep({"covariance": "atoms:0.5,1.5;powerlaw:1,8"}, {"psi_n": 2, **FIXED}).point(1)).covariance
+    rho = problem(Sweep({"population": "atoms:0.5,1.5;powerlaw:1,8"}, {"psi_n": 2, **FIXED}).point(1)).population
     assert isinstance(rho, rf.PowerLaw)
 
 
@@ -75,7 +75,7 @@ BAD = {
     "no d": (lambda: Sweep({"psi_n": 1}, FIXED, "finite"), "needs d: give --d"),
     "twice": (lambda: Sweep({"psi_n": 1, "t": 0.1}, FIXED), "not axes as well"),
     "two covariances": (
-        lambda: Sweep({"psi_n": 1, "sigma_x": 2, "covariance": "isotropic:1"}, FIXED), "one of the two"
+        lambda: Sweep({"psi_n": 1, "sigma_x": 2, "population": "isotropic:1"}, FIXED), "one of the two"
     ),
     "unequal pairs": (lambda: Sweep({"psi_n": [1, 2], "psi_p": 1}, {"t": 0.1}, paired=True), "one length"),
     "descending tau": (lambda: Sweep({"psi_n": 1}, FIXED, tau=[2, 1]), "ascending"),
@@ -126,12 +126,12 @@ def test_a_file_of_eigenvalues_counts_by_its_content(tmp_path):
     np.save(tmp_path / "a.npy", [1.0, 2.0])
     np.save(tmp_path / "b.npy", [1.0, 2.0])
     np.save(tmp_path / "c.npy", [1.0, 3.0])
-    a, b, c = (content({"covariance": f"file:{tmp_path}/{name}.npy"}) for name in "abc")
+    a, b, c = (content({"population": f"file:{tmp_path}/{name}.npy"}) for name in "abc")
     assert a == b != c
 
 
 def test_sigma_x_and_the_same_covariance_are_one_point():
-    assert content({"sigma_x": 2.0}) == content({"covariance": "isotropic:4.0"})
+    assert content({"sigma_x": 2.0}) == content({"population": "isotropic:4.0"})
 
 
 def test_cost_grows_with_points_and_size_and_falls_with_workers():

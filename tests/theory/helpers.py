@@ -48,7 +48,7 @@ def covariances(draw: st.DrawFn, variance: tuple[float, float] = (0.1, 4.0)) -> 
 
 def problems(**options: Any) -> st.SearchStrategy[rf.ScoreProblem]:
     """Problems over the whole domain, in the two shapes."""
-    return testing.problems(covariance=covariances((0.1, 2.0)), **options)
+    return testing.problems(population=covariances((0.1, 2.0)), **options)
 
 
 def eight(values: Any) -> np.ndarray:
@@ -73,7 +73,7 @@ def curves(problem: rf.ScoreProblem, tau: Any, **options: Any) -> rf.LossCurves:
     """Loss curves at up to eight times, filled up with times decades apart so that every call has one shape."""
     flat = np.atleast_1d(np.asarray(tau, dtype=float))
     found = rf.loss_curves(problem, np.append(flat, 10.0 ** np.arange(EIGHT - flat.size)), **options)
-    fields = (getattr(found, name)[: flat.size] for name in ("tau", "train", "test", "score_error"))
+    fields = (getattr(found, name)[: flat.size] for name in ("tau", "train", "test", "excess", "score_error"))
     return rf.LossCurves(*fields)
 
 

@@ -121,7 +121,7 @@ def search(count: int, seed: int, *, every: int = 50, verbose: bool = False) -> 
 
 def describe(problem: rf.ScoreProblem) -> str:
     """The call that makes the problem."""
-    return (f"rf.ScoreProblem({problem.psi_n!r}, {problem.psi_p!r}, {problem.t!r}, rf.{problem.covariance!r}, "
+    return (f"rf.ScoreProblem({problem.psi_n!r}, {problem.psi_p!r}, {problem.t!r}, rf.{problem.population!r}, "
             f"{problem.activation.name!r}, noise_draws={problem.noise_draws!r}, ridge={problem.ridge!r})")  # fmt: skip
 
 

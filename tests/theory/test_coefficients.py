@@ -76,7 +76,7 @@ def test_published_table_is_reproduced_to_all_its_digits(row: tuple[float, ...])
 @given(testing.problems())
 def test_stein_relations_hold_over_the_whole_domain(problem: rf.ScoreProblem) -> None:
     co, down = rf.coefficients(problem), np.exp(-2.0 * problem.t)
-    signal = down * problem.covariance.variance
+    signal = down * problem.population.variance
     assert co.delta == pytest.approx(-np.expm1(-2.0 * problem.t), rel=1e-15)
     assert co.gamma2 == pytest.approx(signal + co.delta, rel=1e-14)
     assert co.a * np.sqrt(co.gamma2) == pytest.approx(co.mu1, rel=1e-14)

@@ -28,7 +28,7 @@ def decades(problem: rf.ScoreProblem) -> np.ndarray:
 def test_untrained_network_has_loss_one(problem: rf.ScoreProblem) -> None:
     cur = curves(problem, TIMES)
     assert cur.train[0] == 1.0 and cur.test[0] == 1.0
-    nodes, weights = problem.covariance.quadrature()
+    nodes, weights = problem.population.quadrature()
     exact = float((weights / (np.exp(-2 * problem.t) * nodes + problem.delta)).sum())  # |Sigma_t^{-1} x_t|^2
     assert cur.score_error[0] == pytest.approx(exact, rel=1e-11)
 
@@ -50,7 +50,7 @@ def test_score_error_is_positive_and_tied_to_the_test_loss(problem: rf.ScoreProb
     testing.assert_denoising_identity(
         lambda _: cur.test, lambda _: parts.bias2 + parts.variance, problem, tau, rtol=1e-10
     )
-    nodes, weights = problem.population()
+    nodes, weights = problem.quadrature()
     floor = 1.0 - problem.delta * float((weights / (np.exp(-2 * problem.t) * nodes + problem.delta)).sum())
     assert np.all(cur.test >= floor - 1e-10 * np.maximum(1.0, cur.test))  # no score beats the true one
     assert np.allclose(
@@ -264,7 +264,7 @@ def test_data_scale_and_linear_parts_obey_the_scaling_of_the_model(problem: rf.S
     """sigma -> factor sigma multiplies U by factor^2 and time by factor^-2: no loss changes."""
     base = problem.activation
     loud = rf.Activation("loud", lambda x: factor * base(x), base.kinks, base.centre)
-    scaled = rf.ScoreProblem(problem.psi_n, problem.psi_p, problem.t, problem.covariance, loud)
+    scaled = rf.ScoreProblem(problem.psi_n, problem.psi_p, problem.t, problem.population, loud)
     tau = decades(problem)
     one, two = curves(problem, tau), curves(scaled, tau / factor**2)
     assert np.allclose(two.train, one.train, rtol=0, atol=1e-10)

@@ -73,7 +73,7 @@ def test_returned_residual_and_status_say_verified(problem: rf.ScoreProblem, dat
     res = rf.resolvent(problem, z)
     assert np.all(res.residual < 1e-12) and np.all(res.status == 0) and res.message == "verified"
     # both equations of Theorem 3.1 again, from the returned q, r, s, delta alone
-    co, (lam, rho) = rf.coefficients(problem), problem.population()
+    co, (lam, rho) = rf.coefficients(problem), problem.quadrature()
     m = co.b**2 + co.alpha2 * np.asarray(lam) / (1.0 + res.delta[:, None])
     inverse = 1.0 / (1.0 + problem.psi_p * res.q[:, None] * m)
     kappa = co.s2 - z + co.v2 / (1.0 + res.delta)

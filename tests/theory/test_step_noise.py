@@ -14,7 +14,7 @@ from rfscore.theory.spectrum import spectrum
 from tests.reference import noisy_descent
 
 PLAIN = rf.ScoreProblem(2.0, 4.0, 0.1)
-RIDGED = rf.ScoreProblem(2.0, 3.0, 0.1, ridge=0.01, covariance=rf.Atoms([0.5, 1.5], [0.5, 0.5]))
+RIDGED = rf.ScoreProblem(2.0, 3.0, 0.1, ridge=0.01, population=rf.Atoms([0.5, 1.5], [0.5, 0.5]))
 RECORD = [0, 1, 3, 10, 25]
 
 

@@ -76,7 +76,7 @@ def test_an_unknown_claim_is_refused_with_its_nearest_neighbours() -> None:
 
 def test_a_wrong_constant_of_the_package_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = rf.coefficients
-    monkeypatch.setattr(rf, "coefficients", lambda q: exact(rf.ScoreProblem(1.0, 1.0, 1.001 * q.t, q.covariance)))
+    monkeypatch.setattr(rf, "coefficients", lambda q: exact(rf.ScoreProblem(1.0, 1.0, 1.001 * q.t, q.population)))
     assert judge(misprints.coefficients(Lab()))[0] == Verdict.FAILED
 
 
