@@ -98,8 +98,10 @@ class GradientFlow:
             fitted = 1.0 + residuals + self.instance.ridge * gains
             train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
             test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
-        losses = [loss.reshape(counts.shape) for loss in (train, test)]
-        return LossCurves.of(training.tau(counts), *losses, self.instance.loss_floor, self.instance.delta)
+        tau, least = training.tau(counts), self.instance.loss_floor
+        return LossCurves.of(
+            tau, train.reshape(counts.shape), test.reshape(counts.shape), least, self.instance.delta
+        )  # fmt: skip
 
     def weights(self, times: Any, *, training: Training = Flow()) -> Float[Array, "d p"]:  # noqa: B008 (frozen)
         """A of shape (d, p) at one time (Bonnaire et al. 2025, Eq 53)."""

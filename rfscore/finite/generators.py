@@ -195,7 +195,7 @@ def generator(
         assert store is not None
         return _kept(store, replace(model, t=float(t[k]), sigma=_activation(problem, float(t[k]))), problem)
 
-    return Generator(problem, t, model.weights, model.data, problem.covariance.eigenvalues(d), network)
+    return Generator(problem, t, model.weights, model.data, problem.population.classes().at(d)[0], network)
 
 
 def _activation(problem: ScoreProblem, t: float) -> Callable[[Array], Array]:

@@ -76,7 +76,7 @@ def kl_bound(
     half = 0.5 * np.log(high / low)
     t = low * np.exp(half * (x + 1.0))
     errors = [loss_curves(problem.replace(t=float(at)), times).score_error for at in t]
-    lam, weights = (np.asarray(part, dtype=float) for part in problem.population())
+    lam, weights = (np.asarray(part, dtype=float) for part in problem.quadrature())
     excess = np.exp(-2.0 * high) * (lam - 1.0)  # Sigma_t - I
     start = 0.5 * float((weights * (excess - np.log1p(excess))).sum())
     return KLBound(np.asarray(times, dtype=float), start + (w * half * t) @ np.array(errors), start)

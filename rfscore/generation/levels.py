@@ -45,7 +45,7 @@ class RandomFeatures(Features):
 
     def at(self, problem: ScoreProblem, t: float) -> tuple[float, float]:
         """a and v2 of `rfscore.coefficients`."""
-        return _coefficients(self.activation, t, float(problem.covariance.variance))
+        return _coefficients(self.activation, t, float(problem.population.variance))
 
     def slope(self, variance: Float[Array, " T"]) -> Float[Array, " T"]:
         """E[sigma(sqrt(v) z) z]/sqrt(v) by the trapezoidal rule: exact for smooth sigma, 1e-5 with kinks."""
@@ -75,7 +75,7 @@ class DotProduct(Features):
 
     def at(self, problem: ScoreProblem, t: float) -> tuple[float, float]:
         """1 and h(e^{-2t} sigma_x^2) - e^{-2t} sigma_x^2."""
-        signal = np.exp(-2.0 * t) * float(problem.covariance.variance)
+        signal = np.exp(-2.0 * t) * float(problem.population.variance)
         return 1.0, float(self.kernel(signal) - signal)
 
     def slope(self, variance: Float[Array, " T"]) -> Float[Array, " T"]:

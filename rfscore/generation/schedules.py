@@ -57,7 +57,7 @@ def optimal(
         >>> print(f"{best(0.1):.4f}")
         12.4907
     """
-    law, (nodes, _) = law_of(problem), problem.population()
+    law, (nodes, _) = law_of(problem), problem.quadrature()
     nodes = np.asarray(nodes, dtype=float)
 
     @functools.lru_cache(maxsize=4096)

@@ -41,7 +41,7 @@ class Generated(Result):
 
     Attributes:
         tau: training times; where a schedule gives one to every noise level, that of the last.
-        variance: of the samples along the directions of Sigma (eigenvalues of `problem.population()`).
+        variance: of the samples along the directions of Sigma (eigenvalues of `problem.quadrature()`).
         mean_variance: Tr Sigma_gen/d.
         kl_true: KL(N(0, Sigma) | N(0, Sigma_gen))/d.
         kl_generated: KL(N(0, Sigma_gen) | N(0, Sigma))/d.
@@ -140,7 +140,7 @@ def generated(
         else:
             f = f.map(lambda x, y, h=h: (1.0 + h * y) ** 2 * x + 2.0 * h * (twice - 1.0), r)
     last = np.array([schedule(t[-2])], dtype=float) if schedule else tau
-    return _described(law, np.asarray(problem.population()[0], dtype=float), last, f)
+    return _described(law, np.asarray(problem.quadrature()[0], dtype=float), last, f)
 
 
 def _continued(f: _Along, r: _Along, h: float, twice: float) -> _Along:

@@ -122,8 +122,8 @@ def loss_curves(
 def _flow(problem: ScoreProblem, times: Any, training: Training, rtol: float) -> tuple[Any, ...]:
     """(tau, train, test, status, least, start) under the flow."""
     if wide.is_wide(problem):
-        tau, least, train, test, status = wide.losses(problem, training.times(times))
-        return tau, train, test, status, least, 1.0
+        known, least, *found = wide.losses(problem, training.times(times))
+        return known, *found, least, 1.0
     tau = jnp.asarray(times) if is_traced(times) else training.times(times)
     eq = equivalent(problem)
     group = assemble.grouped(tau, rtol)

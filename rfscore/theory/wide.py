@@ -23,6 +23,7 @@ from rfscore._precision import is_traced
 from rfscore.errors import bad
 from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
+from rfscore.model.process import OU
 from rfscore.results import Result, quantity
 from rfscore.theory.sample_law import SampleLaw, sample_law
 
@@ -88,7 +89,10 @@ def refuse_wide(problem: ScoreProblem, name: str) -> None:
 
 def law_of(problem: ScoreProblem) -> SampleLaw:
     """The sample covariance's law of a problem."""
-    nodes, weights = problem.population()
+    if not (problem.is_score and isinstance(problem.process, OU)):
+        raise bad("process, target", (problem.process, problem.target), "rf.OU() and 'score' at infinite width",
+                  "every channel and target is served at psi_p up to 1e4")  # fmt: skip
+    nodes, weights = problem.quadrature()
     return sample_law(float(problem.psi_n), np.asarray(nodes), np.asarray(weights))
 
 
@@ -121,7 +125,7 @@ def losses(problem: ScoreProblem, tau: Float[Array, "*T"]) -> tuple[Array, float
     limit = _limit(problem, "loss_curves")
     c = 2.0 * limit.delta * tau.ravel()
     inside, at_zero = limit.block(limit.law.x), limit.block([0.0])
-    nodes = np.asarray(problem.population()[0])
+    nodes = np.asarray(problem.quadrature()[0])
     both, both_zero = inside.gain(2.0 * c), at_zero.gain(2.0 * c)[:, 0]
     m, m_zero = inside.gain(c), at_zero.gain(c)[:, 0]
     noised = np.exp(-2.0 * float(problem.t)) * nodes + limit.delta
@@ -197,6 +201,6 @@ def edge_eigenvalues(problem: ScoreProblem) -> tuple[float, float, float]:
     limit = _limit(problem, "timescales")
     edges = limit.law.edges
     lowest = float(limit.block(edges[-1, 1]).low)
-    rank = min(1.0, float(limit.law.direction[np.asarray(problem.population()[0]) > 0].sum()))
+    rank = min(1.0, float(limit.law.direction[np.asarray(problem.quadrature()[0]) > 0].sum()))
     sample = limit.own if float(problem.psi_n) >= rank else float(limit.block(edges[0, 0]).high)
     return sample, lowest, limit.own

@@ -50,11 +50,11 @@ def test_parts_that_do_not_add_up_are_refused(bias2: list, variance: list, messa
 
 def test_curves_and_parts_go_through_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A term that is wrong by one in a million does not leave."""
-    floor = assemble.noise_floor
-    monkeypatch.setattr(assemble, "noise_floor", lambda *_: 0.9)
+    floor = assemble.least_loss
+    monkeypatch.setattr(assemble, "least_loss", lambda *_: 0.9)
     with pytest.raises(rf.SolveError, match=r"loss_curves: the test loss cannot be below 0\.9"):
         rf.loss_curves(rf.ScoreProblem(16.0, 4.0, 0.1), [10.0])
-    monkeypatch.setattr(assemble, "noise_floor", lambda *at: floor(*at) * (1.0 + 1e-6))
+    monkeypatch.setattr(assemble, "least_loss", lambda *at: floor(*at) * (1.0 + 1e-6))
     with pytest.raises(rf.SolveError, match=r"decomposition: bias2 \+ variance and the score error differ"):
         rf.decomposition(FROZEN, [10.0])
 

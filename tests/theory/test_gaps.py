@@ -157,7 +157,7 @@ def test_a_missed_bulk_or_a_wrong_edge_is_refused(monkeypatch: pytest.MonkeyPatc
 def test_intervals_that_two_poles_rule_out_hold_no_gap(draws: float, monkeypatch: pytest.MonkeyPatch) -> None:
     for sigma in (rf.PowerLaw(2.0, 40), rf.Atoms([0.0, 0.1, 1.0, 2.0], [0.2, 0.3, 0.3, 0.2])):
         eq = float64(lambda s=sigma: equivalent(rf.ScoreProblem(3.0, 7.0, 0.2, s, noise_draws=draws)))()
-        curves, interval = Curves([eq]), np.arange(eq.nodes.size + 1)[: Curves([eq]).last + 1]
+        curves, interval = Curves([eq]), np.arange(eq.base.shape[1] + 1)[: Curves([eq]).last + 1]
         able = curves.may_be_free(np.zeros_like(interval), interval)
         assert able[0] and able[-1] and able.sum() < interval.size
         quick = gaps([eq])[0]
