@@ -19,7 +19,7 @@ FLOORS = (
     ("results",),
     ("model",),
     ("observables",),
-    ("theory", "finite", "sampling", "memorization", "data", "oracle"),
+    ("theory", "finite", "sampling", "pytorch", "memorization", "data", "oracle"),
     ("__init__", "_plain", "_provenance"),
     ("output", "testing"),
     ("plotting", "report", "generation"),
