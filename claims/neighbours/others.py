@@ -56,20 +56,6 @@ def training_loss_vanishes(lab: Lab) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def kernel_limit(lab: Lab) -> list[Comparison]:
-    """psi_p -> infinity: the final test loss goes to a finite plateau."""
-    psi_p = np.array([100.0, 1000.0, 10_000.0])
-    test = np.array([float(rf.loss_curves(rf.ScoreProblem(8.0, p, 0.1), TAU[-1:]).test[0]) for p in psi_p])
-    return [
-        near("L_test(∞) at ψ_p = 10^4 over that at 10^3, ψ_n = 8, t = 0.1", test[2] / test[1], 1.0, 0.1, 1e-9,
-             "solver"),
-        # What is left falls at least like psi_p^-1/2, the slowest of the large-psi corrections.
-        below("its growth over the last decade as a share of the one before", (test[2] - test[1]) / (test[1] - test[0]),
-              10**-0.5, 1e-9, "solver"),
-        above("L_test(∞) there, against 1 untrained", test[2], 1.0, 1e-9, "solver"),
-    ]  # fmt: skip
-
-
 def epoch_wise(lab: Lab) -> list[Comparison]:
     """Along training the test error falls and then rises when p > n; with n >> p it falls only. Theory and draws."""
     many, few = rf.ScoreProblem(4.0, 16.0, 0.1), rf.ScoreProblem(64.0, 1.0, 0.1)
