@@ -121,6 +121,17 @@ def keep_compiled() -> None:
             jax.config.update(name, value)
 
 
+def compile_quickly() -> None:
+    """Let XLA spend less on programs of this process: for commands that solve one problem, most of which is compiling.
+
+    Nothing where the user has set JAX_DISABLE_MOST_OPTIMIZATIONS.
+    """
+    if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+        import jax
+
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
 def lock(file: Any, name: str, *, shared: bool = False, wait: bool = False, warn: bool = True) -> bool:
     """Lock an open file for this process; False when another process holds it.
 

@@ -27,7 +27,7 @@ def _run(words: list[str], watched: bool) -> Any:
     need("the rfscore command", "typer", "rich")
     import typer
 
-    from rfscore._machine import keep_compiled
+    from rfscore._machine import compile_quickly, keep_compiled
     from rfscore.cli import interrupt, show
     from rfscore.cli.app import app, as_typed
     from rfscore.errors import RfscoreError
@@ -41,6 +41,8 @@ def _run(words: list[str], watched: bool) -> Any:
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     if watched:
         interrupt.watch(words)
+        if words[:1] and words[0] in ("spectrum", "curves", "timescales", "finite") and "--help" not in words:
+            compile_quickly()
     try:
         # No command at all is a question, not a mistake.
         with show.notes():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from rfscore import cli
 from rfscore.cli import main
 
 SMALL = ["--psi-n", "2", "--psi-p", "6", "--t", "0.1"]
@@ -210,3 +211,12 @@ def test_off_a_terminal_a_line_is_written_now_and_then(capsys, monkeypatch):
         now.to(50, words="real images")
         now.to(60)
     assert capsys.readouterr().err == " 25 %  real images  (11 s)\n"
+
+
+def test_commands_of_one_problem_compile_quickly_in_a_process_of_their_own(monkeypatch):
+    seen = []
+    monkeypatch.setattr("rfscore._machine.compile_quickly", lambda: seen.append(1))
+    monkeypatch.setattr("rfscore.cli.interrupt.watch", lambda words: None)
+    for words in (["curves", "--psi-n", "x"], ["sweep", "--psi-n", "x"], ["curves", "--help"]):
+        cli._run(words, watched=True)
+    assert seen == [1]
