@@ -21,6 +21,7 @@ from rfscore.generation.wide import diffusion_grid
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory.losses import loss_curves
+from rfscore.theory.wide import score_only
 
 
 class KLBound(Result):
@@ -58,7 +59,7 @@ def kl_bound(
         larger than the bound (by up to 1.6 for tanh, psi_n = 3, late in training).
 
     Raises:
-        InputError: times or a span that are none; a population whose true score is not known.
+        InputError: times or a span that are none; another process or target; a mixture.
 
     Accuracy:
         1e-6 relative with 24 nodes over three decades of t.
@@ -69,6 +70,7 @@ def kl_bound(
         >>> print(found.bound.round(3), found.start)
         [0.053 0.581] 0.0
     """
+    score_only(problem, "for a bound on what a reverse SDE generates")
     high, low = diffusion_grid(span)[[0, -1]]
     if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 2:
         raise bad("nodes", nodes, "a whole number >= 2")

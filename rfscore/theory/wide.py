@@ -87,11 +87,16 @@ def refuse_wide(problem: ScoreProblem, name: str) -> None:
                   "takes psi_p up to 1e4")  # fmt: skip
 
 
+def score_only(problem: ScoreProblem, where: str) -> None:
+    """Raise unless the Ornstein-Uhlenbeck process's score is learned."""
+    if not (problem.is_score and isinstance(problem.process, OU)):
+        raise bad("process, target", (problem.process, problem.target), f"rf.OU() and 'score' {where}",
+                  "loss_curves serves every channel and target at psi_p up to 1e4")  # fmt: skip
+
+
 def law_of(problem: ScoreProblem) -> SampleLaw:
     """The sample covariance's law of a problem."""
-    if not (problem.is_score and isinstance(problem.process, OU)):
-        raise bad("process, target", (problem.process, problem.target), "rf.OU() and 'score' at infinite width",
-                  "every channel and target is served at psi_p up to 1e4")  # fmt: skip
+    score_only(problem, "at infinite width")
     nodes, weights = problem.quadrature()
     return sample_law(float(problem.psi_n), np.asarray(nodes), np.asarray(weights))
 
@@ -114,10 +119,10 @@ def _limit(problem: ScoreProblem, name: str) -> _Limit:
     if is_traced(problem) or np.isfinite(problem.noise_draws) or problem.ridge != 0:
         raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), f"inf and 0, as concrete numbers, for "
                   f"{name} at psi_p = inf", "take psi_p = 1e4 for frozen noises, a ridge or derivatives")  # fmt: skip
-    co = coefficients(problem)
+    law, co = law_of(problem), coefficients(problem)
     a2, alpha2, v2 = float(co.a) ** 2, float(co.alpha2), float(co.v2)
     delta = float(problem.delta)
-    return _Limit(law_of(problem), a2, alpha2, a2 * delta, v2 / float(problem.psi_n), delta)
+    return _Limit(law, a2, alpha2, a2 * delta, v2 / float(problem.psi_n), delta)
 
 
 def losses(problem: ScoreProblem, tau: Float[Array, "*T"]) -> tuple[Array, float, Array, Array, Array]:

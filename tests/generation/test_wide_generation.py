@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+import rfscore.finite
 from rfscore import generation
 from rfscore.generation.levels import RandomFeatures, level
 from tests.reference import wide_twins
@@ -98,6 +99,25 @@ def test_bad_input_is_refused() -> None:
         lambda: generation.generated(problem, [-1.0], GRID),
         lambda: generation.generated(problem.replace(ridge=0.1), [1.0], GRID),
         lambda: generation.exponential((0.1, 1.0), (0.1, 2.0)),
+    ):
+        with pytest.raises(rf.InputError, match="expected"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"process": rf.Linear()}, {"target": "data"}, {"population": rf.Mixture([0.5, 0.5], [1.0, 2.0])}],
+)
+def test_other_channels_targets_and_mixtures_are_refused(setting: dict) -> None:
+    problem, grid = rf.ScoreProblem(3.0, INF, 0.1, **setting), np.geomspace(0.9, 0.02, 5)
+    for call in (
+        lambda: rf.loss_curves(problem, [1.0]),
+        lambda: rf.timescales(problem),
+        lambda: rf.wide_spectrum(problem),
+        lambda: generation.generated(problem, [1.0], grid),
+        lambda: generation.optimal(problem)(0.1),
+        lambda: generation.kl_bound(problem.replace(psi_p=5.0), [1.0], (0.9, 0.1)),
+        lambda: rf.finite.generator(problem.replace(psi_p=5.0), 6, 0, grid),
     ):
         with pytest.raises(rf.InputError, match="expected"):
             call()
