@@ -101,7 +101,7 @@ def memorised(
     ax.axhline(chance, color=style.FAINT, linewidth=0.7)
     if threshold is not None:
         ax.axhline(chance + threshold, color=style.INK, linewidth=0.8, linestyle=(0, (1, 1)))
-        ax.annotate(rf"chance + {threshold:.3g}: $\tau_{{\rm mem}}$", (0.02, chance + threshold), xytext=(0, 2),
+        ax.annotate(rf"chance + {threshold:.3g}: $\tau_{{\rm onset}}$", (0.02, chance + threshold), xytext=(0, 2),
                     xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=7)  # fmt: skip
     for curve in curves:
         _draw(ax, curve, sizes, every=3 if widths else 1)

@@ -81,8 +81,10 @@ def _rescaled(found: Comparison, by_width: bool) -> tuple[_Pair, _Pair]:
         for place, (gap, test) in enumerate(curves):
             gaps[place].append(gap)
             tests[place].append(test)
-    last = max((curve.x.max() for curve in gaps[0]), default=math.nan)
-    shown = [[_until(curve, 0.03, 10 * last) for curve in theory] for _, theory in (gaps, tests)]
+    # So far that the theory's own split is seen.
+    ends = [5 * model.ratio for model in found.predictions if model is not None and math.isfinite(model.ratio)]
+    last = max([*(10 * curve.x.max() for curve in gaps[0]), *ends], default=math.nan)
+    shown = [[_until(curve, 0.03, last) for curve in theory] for _, theory in (gaps, tests)]
     return (gaps[0], shown[0]), (tests[0], shown[1])
 
 

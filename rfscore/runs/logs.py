@@ -244,7 +244,7 @@ def _fraction(
     most = 100.0 if percent else 1.0
     if values.size and (values.min() < 0 or values.max() > most):
         raise bad(f"{name!r} of {what}", float(values.max() if values.max() > most else values.min()),
-                  f"values from 0 to {most:g}", "give the other --unit percent|fraction")  # fmt: skip
+                  f"values from 0 to {most:g}", "give the other --unit, percent or fraction")  # fmt: skip
     if percent and unit is None:
         why = "by its name or sign" if told else "values are above 1"
         notes.append(f"{name!r} read as per cent ({why})")

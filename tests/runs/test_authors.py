@@ -62,6 +62,22 @@ def test_times_by_fid(folder):
         compare([folder])
 
 
+def test_a_folder_without_fid_has_its_onset_and_no_tau_opt(folder):
+    for file in (folder / "FID").iterdir():
+        file.unlink()
+    times = compare([folder], resamples=500).runs[0].times
+    assert times["tau_onset"].observable.status == "ok" and times["tau_opt"].observable.status == "undefined"
+    assert "test_loss not measured" in times["tau_opt"].observable.message
+
+
+def test_unsorted_rows_and_headers_are_read(folder):
+    lines = table_of(folder).read_text().split("\n")[1:]
+    table_of(folder).write_text("step\tf_mem\terror\tlow\thigh\n" + "\n".join(lines[::-1]))
+    run = read_authors(folder)
+    assert run.tau.tolist() == STEPS and any("sorted" in note for note in run.facts["notes"])
+    np.testing.assert_allclose(run.columns["f_mem"], np.array(F_MEM) / 100)
+
+
 def test_failed_fid_is_missing_and_so_is_f_mem_without_samples(folder):
     last = [*FID[:-1], -1.0]
     for k in range(1, 6):

@@ -222,6 +222,21 @@ def test_report_with_the_random_features_model(tmp_path):
     assert "units of τ differ" in text and "ψ_p = parameters/d^2" in text and "nan" not in text.lower()
 
 
+def test_the_figure_has_the_theory_beside_the_runs_until_its_own_split():
+    facts = {"covariance_eigenvalues": [3.0, 2.0, 1.0, 0.5], "parameters": 64, "t_loss": 0.1}
+    found = compare([run(128, facts=facts), run(512)], resamples=500)
+    model = found.predictions[0]
+    assert model is not None and found.predictions[1] is None
+    gap = figure(found).axes[4]
+    assert gap.get_title(loc="left").startswith("(e)") and gap.get_xlabel() == r"$\tau/\tau_{\rm opt}$"
+    theory = [line for line in gap.lines if line.get_linewidth() == 4.0 and len(line.get_xdata()) > 2]
+    assert len(theory) == 1
+    x, y = theory[0].get_data()
+    # Half of the gap is at the ratio that the table has as a number.
+    assert np.exp(np.interp(0.5, y, np.log(x))) == pytest.approx(model.ratio, rel=0.05)
+    assert sum(line.get_marker() not in (None, "None", "") for line in gap.lines) == 2
+
+
 def test_the_same_seed_gives_the_same_numbers():
     first, again = (to_plain(compare(runs, prediction=False, resamples=500))
                     for runs in ([run(128), run(512)], [run(512), run(128)]))  # fmt: skip
