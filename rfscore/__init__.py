@@ -29,11 +29,11 @@ from rfscore.model.training import Adam as Adam
 from rfscore.model.training import Descent as Descent
 from rfscore.model.training import Flow as Flow
 from rfscore.model.training import Training as Training
+from rfscore.results import ClassCurves as ClassCurves
+from rfscore.results import DirectionCurves as DirectionCurves
 from rfscore.results import LossCurves as LossCurves
 from rfscore.theory.bulks import BulkCurves as BulkCurves
 from rfscore.theory.bulks import bulk_curves as bulk_curves
-from rfscore.theory.classes import ClassCurves as ClassCurves
-from rfscore.theory.classes import DirectionCurves as DirectionCurves
 from rfscore.theory.classes import class_curves as class_curves
 from rfscore.theory.classes import direction_curves as direction_curves
 from rfscore.theory.curve_times import curve_times as curve_times

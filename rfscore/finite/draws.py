@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Int, Real
 
-from rfscore._numbers import Seed, generator, number
+from rfscore._numbers import Seed, generator
 from rfscore._precision import is_traced
 from rfscore.errors import InputError, bad
 from rfscore.finite import equivalent, frozen, given
-from rfscore.finite.equivalent import EquivalentInstance
-from rfscore.finite.features import NoiseAverage, Offsets, noise_average
+from rfscore.finite.equivalent import EquivalentInstance, Twin
 from rfscore.finite.frozen import FrozenInstance
-from rfscore.finite.hermite import choose_rule
 from rfscore.finite.instance import ExactInstance
+from rfscore.finite.model import Model, centre, centred
+from rfscore.finite.setting import Setting
+from rfscore.finite.tested import GaussianClasses, HeldOut, whole
 from rfscore.model.activations import Activation, as_activation
 from rfscore.model.equivalence import coefficients
-from rfscore.model.population import Covariance
-from rfscore.model.problem import T_RANGE, ScoreProblem, noise_draws_in_range, ridge_in_range
-from rfscore.model.process import OU
+from rfscore.model.population import HeavyTailed, Population
+from rfscore.model.problem import ScoreProblem, noise_draws_in_range, ridge_in_range
+from rfscore.model.process import OU, Process
+from rfscore.model.target import Named, Target, as_target
 
 Array = np.ndarray
 Features = Literal["exact", "gaussian-equivalent"]
@@ -38,12 +40,12 @@ def draw(
 ) -> ExactInstance | EquivalentInstance | FrozenInstance:
     r"""Draw W and the data at dimension d, and integrate the noise exactly or draw m noises per sample.
 
-    W has i.i.d. N(0, 1) entries, x ~ N(0, Sigma) with Sigma diagonal, its spectrum the means of rho_Sigma over d slices
-    of equal mass, so that Tr Sigma/d is the population's. At one seed W and the data are the same for every m, and the
-    features for every ridge.
+    W has i.i.d. N(0, 1) entries. x ~ N(0, Sigma) with Sigma diagonal, its spectrum the means of rho_Sigma over d slices
+    of equal mass, so that Tr Sigma/d is the population's; of several classes each in its fraction of the samples, one
+    after the other. At one seed W and the data are the same for every m, and the features for every ridge.
 
     Args:
-        problem: psi_n, psi_p, t, covariance, activation, noise_draws, ridge.
+        problem: any; p = psi_p d must be finite.
         d: data dimension, >= 1; p = round(psi_p d), n = round(psi_n d).
         seed: an integer, a SeedSequence, or a Generator (which is advanced).
         features: "exact", or "gaussian-equivalent" for the matrix that the theory describes.
@@ -52,8 +54,9 @@ def draw(
         Instance with .U .V .U_test .V_test and .gradient_flow().
 
     Raises:
-        InputError: p or n rounds to 0, unknown features, an activation that the theory refuses, or frozen noises too
-            many to draw (use inf: beyond a few thousand the difference is below 1/m).
+        InputError: p or n rounds to 0, a class of a mixture without samples, unknown features, an activation that the
+            theory refuses, or frozen noises too many to draw (use inf: beyond a few thousand the difference is below
+            1/m).
 
     Accuracy:
         entries of U and U_test to inst.error_bound (about 1e-13 for smooth activations).
@@ -80,33 +83,38 @@ def draw(
                       f"raise d above {0.5 / float(getattr(problem, f'psi_{name}')):.3g}")  # fmt: skip
     co = coefficients(problem)
     rng = generator(seed)
-    if not (isinstance(problem.population, Covariance) and problem.is_score and isinstance(problem.process, OU)):
-        raise bad("problem", problem, "one Gaussian class, the Ornstein-Uhlenbeck process and the score at finite size")
-    sigma = problem.population.eigenvalues(d)
     weights = rng.standard_normal((sizes["p"], d))
-    data = rng.standard_normal((sizes["n"], d))
-    data *= np.sqrt(sigma)
-    t, ridge, draws = float(problem.t), float(problem.ridge), problem.noise_draws
+    data, labels = problem.population.draw(sizes["n"], d, rng)
+    classes = problem.classes()
+    fractions, spectra = np.asarray(classes.fractions, dtype=float), classes.at(d)
+    if not isinstance(problem.population, HeavyTailed):  # whose rarest radii are not classes that anyone asked for
+        given.no_class_empty("population", labels, fractions.size, "raise d or psi_n, or drop the class")
+    setting, ridge, draws = Setting.of(problem), float(problem.ridge), problem.noise_draws
     if features == "gaussian-equivalent":
-        floor = _loss_floor(sigma, t)
+        twin = Twin.of(weights, setting, fractions, spectra, co)
         if np.isinf(draws):
-            return equivalent.build(weights, data, sigma, t, co, floor, rng, ridge)
-        blocks = frozen.equivalent_blocks(co, weights, data, _countable(draws, data), rng)
-        tests = equivalent.population(weights, sigma, co), weights * (float(co.b) / np.sqrt(d))
-        return frozen.build(weights, data.shape[0], t, int(draws), blocks, tests, floor, 0.0, ridge)
-    activation = _centred(problem.activation, float(co.mean))
-    model = _Model(weights, data, t, activation, problem.activation.kinks)
-    return _exact(model, draws, ridge, rng, covariance=sigma)
+            return equivalent.build(twin, data, labels, rng, ridge)
+        count = _countable(draws, data)
+        blocks = functools.partial(twin.copies, data, labels, count)
+        test = twin.mixed(fractions)
+        return frozen.build(weights, len(data), setting, count, blocks, rng, test, twin, labels, 0.0, ridge)
+    activation = centred(problem.activation, float(np.ravel(co.mean)[0]))
+    model = Model(weights, data, setting, activation, problem.activation.kinks)
+    return _exact(model, draws, ridge, rng, GaussianClasses(model, fractions, spectra), labels)
 
 
 def from_arrays(
     *,
     weights: Real[Array, "p d"],
     data: Real[Array, "n d"],
-    t: float,
+    t: float | None = None,
     activation: str | Activation | Callable = "tanh",
-    covariance: Real[Array, "d d"] | Real[Array, " d"] | None = None,
+    covariance: Population | Real[Array, "d d"] | Real[Array, " d"] | None = None,
     test_data: Real[Array, "m d"] | None = None,
+    labels: Int[Array, " n"] | None = None,
+    test_labels: Int[Array, " m"] | None = None,
+    process: Process = OU(),  # noqa: B008 (frozen)
+    target: str | Target | Named = "score",
     noise_draws: float = np.inf,
     ridge: float = 0.0,
     seed: Seed = 0,
@@ -114,16 +122,21 @@ def from_arrays(
     r"""An instance from given weights and data, real images for example.
 
     The test loss is that of N(0, covariance), or the average over `test_data` with the noise integrated exactly. A
-    centring activation is centred at Gamma_t^2 = e^{-2t} Tr Sigma/d + Delta_t, with the test data's mean square in
-    place of Tr Sigma/d if that is what is given.
+    centring activation is centred at Gamma^2 = signal^2 Tr Sigma/d + noise^2, with the test data's mean square in place
+    of Tr Sigma/d if that is what is given.
 
     Args:
         weights: W, (p, d).
         data: training samples, (n, d), centred.
-        t: diffusion time, in [1e-4, 5].
+        t: diffusion time, in the range of the process ([1e-4, 5] for OU); none for a `Channel`.
         activation: name, `Activation` or callable.
-        covariance: population covariance Sigma, (d, d) or its diagonal (d,); or
+        covariance: population covariance Sigma, (d, d) or its diagonal (d,), or a population, `Mixture` for example,
+            whose eigenvectors are the coordinates, smallest eigenvalues first; or
         test_data: held-out samples, (m, d); exactly one of the two.
+        labels: class 0, 1, ... of every training sample, for losses of classes.
+        test_labels: the same of the held-out samples.
+        process: how noise is added.
+        target: what is regressed.
         noise_draws: noises drawn per sample and kept, or inf for their exact average.
         ridge: weight decay, 0 or in [1e-12, 1e6].
         seed: of the frozen noises.
@@ -133,7 +146,7 @@ def from_arrays(
 
     Raises:
         InputError: shapes that do not agree, NaN, bytes, Sigma not symmetric positive semi-definite, both or neither of
-            covariance and test_data, sigma not centred.
+            covariance and test_data, labels that do not match or leave a class without samples, sigma not centred.
 
     Warns:
         UserWarning: data that are not centred, or training data and population in different spaces or units.
@@ -153,126 +166,47 @@ def from_arrays(
     if (covariance is None) == (test_data is None):
         raise bad("covariance, test_data", "neither" if covariance is None else "both", "exactly one of the two",
                   "the test loss needs one population")  # fmt: skip
-    arrays = given.checked(weights=weights, data=data, covariance=covariance, test_data=test_data)
+    spectra = covariance if isinstance(covariance, Population) else None
+    arrays = given.checked(weights=weights, data=data, test_data=test_data,
+                           covariance=None if spectra is not None else covariance)  # fmt: skip
     w, x = arrays["weights"], arrays["data"]
-    t = number("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
-    if not T_RANGE[0] <= t <= T_RANGE[1]:
-        raise bad("t", t, f"a number in [{T_RANGE[0]:g}, {T_RANGE[1]:g}]")
-    mean_square = given.mean_square(arrays)
-    act = as_activation(activation)
-    sigma = _centre(act, np.sqrt(np.exp(-2.0 * t) * mean_square - np.expm1(-2.0 * t)))
-    draws, decay = noise_draws_in_range(noise_draws), float(ridge_in_range(ridge))
-    model, rng = _Model(w, x, float(t), sigma, act.kinks), generator(seed)
-    given.warn_of_spaces(arrays, mean_square)
-    return _exact(model, draws, decay, rng, arrays.get("covariance"), arrays.get("test_data"))
-
-
-@dataclass(frozen=True)
-class _Centred:
-    """sigma minus a constant."""
-
-    activation: Activation
-    constant: float
-
-    def __call__(self, x: Array) -> Array:
-        return np.asarray(self.activation(x) - self.constant)
-
-
-def _centred(activation: Activation, constant: float) -> Callable[[Array], Array]:
-    return _Centred(activation, constant) if constant else activation
-
-
-def _centre(activation: Activation, gamma: float) -> Callable[[Array], Array]:
-    """sigma minus E sigma(Gamma_t z) where it asks for that; refused where the mean is not 0 otherwise."""
-    rule, _ = choose_rule(activation, activation.kinks, np.zeros((1, 1)), np.array([gamma]), 0.0, 1e-14)
-    coefficients, second = rule(np.zeros(1), np.array([gamma]))
-    mean = float(coefficients[0, 0])
-    if activation.centre:
-        return _centred(activation, mean)
-    if abs(mean) > 1e-10 * np.sqrt(second[0]):
-        raise bad(f"E {activation.name}(Gamma_t z)", mean, "0: the model needs a centred activation",
-                  "pass Activation(..., centre=True) to subtract the mean")  # fmt: skip
-    return activation
-
-
-def _loss_floor(spectrum: Array, t: float) -> float:
-    """Test loss of the true Gaussian score, 1 - Delta_t Tr Sigma_t^{-1}/d."""
-    delta = -np.expm1(-2.0 * t)
-    signal = np.exp(-2.0 * t) * np.maximum(spectrum, 0.0)
-    return float(np.mean(signal / (signal + delta)))
-
-
-@dataclass(frozen=True)
-class _Model:
-    """Weights, data and features of an instance to be built."""
-
-    weights: Array
-    data: Array
-    t: float
-    sigma: Callable[[Array], Array]
-    kinks: tuple[float, ...]
-
-    @property
-    def delta(self) -> float:
-        return float(-np.expm1(-2.0 * self.t))
-
-    def average(self, data: Array | None, covariance: Array) -> NoiseAverage:
-        """Features averaged over N(0, covariance) around the data (around 0 without)."""
-        scaled = self.weights * (np.exp(-self.t) / np.sqrt(self.weights.shape[1]))
-        return noise_average(self.sigma, self.kinks, Offsets(scaled, data), covariance)
-
-    def noised(self, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Features of one new noised copy of each of these samples, and the noises."""
-        return frozen.noised_features(self.sigma, self.weights, self.data[rows], self.t, rng)
-
-    def averaged(self, rows: Array) -> tuple[Array, Array]:
-        """U and V of these samples alone."""
-        return self.over_noise(self.data[rows])[:2]
-
-    def over_noise(self, data: Array) -> tuple[Array, Array, float]:
-        """(U, V, error bound) of the data with the noise integrated out."""
-        found = self.average(data, (self.delta / self.weights.shape[1]) * (self.weights @ self.weights.T))
-        return found.second_moment, found.slope[:, None] * _directions(self.weights), found.error_bound
-
-    def over_population(self, covariance: Array) -> tuple[Array, Array, float]:
-        """The same for Gaussian data."""
-        w, d = self.weights, self.weights.shape[1]
-        spread = w * covariance if covariance.ndim == 1 else w @ covariance
-        total = (np.exp(-2.0 * self.t) * spread + self.delta * w) @ w.T / d
-        total = 0.5 * (total + total.T)
-        scale = np.sqrt(np.maximum(np.diagonal(total), 0.0))
-        found = self.average(None, total)
-        # E[sigma'(s z)] = c_1/s, and the noise enters the argument with weight sqrt(Delta_t) w_i/sqrt d.
-        slope = np.divide(found.slope, scale, out=np.zeros_like(scale), where=scale > 0)
-        return found.second_moment, slope[:, None] * w * np.sqrt(self.delta / d), found.error_bound
+    if not isinstance(process, Process):
+        raise bad("process", process, "rf.OU(), rf.Linear(), rf.Channel(signal, noise) or another rf.Process")
+    setting = Setting(process.checked(t), process, as_target(target))
+    act, draws, decay = as_activation(activation), noise_draws_in_range(noise_draws), float(ridge_in_range(ridge))
+    fractions, sigmas = given.population(spectra, arrays)
+    mean_squares = given.mean_squares(sigmas, arrays)
+    held = None if test_data is None else given.classes("test_labels", test_labels, len(arrays["test_data"]))
+    if held is None and test_labels is not None:
+        raise bad("test_labels", "given", "None: a covariance knows its classes", "they belong to test_data")
+    own = given.classes("labels", labels, len(x), fractions.size if held is None else 1 + int(held.max()))
+    sigma = centre(act, np.sqrt(setting.signal**2 * mean_squares + setting.delta))
+    model = Model(w, x, setting, sigma, act.kinks)
+    given.warn_of_spaces(arrays, float(fractions @ mean_squares))
+    tested = GaussianClasses(model, fractions, sigmas) if held is None else HeldOut(model, arrays["test_data"], held)
+    return _exact(model, draws, decay, generator(seed), tested, own)
 
 
 def _exact(
-    model: _Model,
+    model: Model,
     draws: float,
     ridge: float,
     rng: np.random.Generator,
-    covariance: Array | None = None,
-    test_data: Array | None = None,
+    tested: GaussianClasses | HeldOut,
+    labels: Int[Array, " n"],
 ) -> ExactInstance | FrozenInstance:
-    n, floor = model.data.shape[0], np.nan
+    n = model.data.shape[0]
     count = None if np.isinf(draws) else _countable(draws, model.data)
-    train = model.over_noise(model.data) if count is None else None
-    if covariance is None:
-        assert test_data is not None  # one of the two is given
-        u_test, v_test, error = model.over_noise(test_data)
-    else:
-        u_test, v_test, error = model.over_population(covariance)
-        spectrum = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
-        floor = _loss_floor(spectrum, model.t)
-    if count is not None:
-        blocks = frozen.exact_blocks(model.sigma, model.weights, model.data, model.t, count, rng)
-        return frozen.build(model.weights, n, model.t, count, blocks, (u_test, v_test), floor, error, ridge)
-    assert train is not None
-    error = max(train[2], error)
+    train, error = model.over_noise(model.data) if count is None else (None, 0.0)
+    test, more = whole(tested)
+    if train is None:
+        assert count is not None  # one of the two
+        return frozen.build(model.weights, n, model.setting, count, functools.partial(model.copies, count), rng,
+                            test, tested, labels, more, ridge)  # fmt: skip
     return ExactInstance(
-        model.weights, n, model.t, floor, error, *train[:2], u_test, v_test, ridge=ridge, samples=model
-    )
+        model.weights, n, model.setting, max(error, more), train.U, train.V, test.U, test.V,
+        targets=(train.target, test.target), tested=tested, labels=labels, ridge=ridge, samples=model,
+    )  # fmt: skip
 
 
 def _countable(draws: float, data: Array) -> int:
@@ -280,9 +214,3 @@ def _countable(draws: float, data: Array) -> int:
     if draws * data.size > _MAX_DRAWN:
         raise bad("noise_draws", draws, f"at most {_MAX_DRAWN // data.size} for n d = {data.size}", "use inf")
     return int(draws)
-
-
-def _directions(weights: Array) -> Array:
-    """w_i/|w_i|, 0 for a zero row."""
-    norms = np.linalg.norm(weights, axis=1, keepdims=True)
-    return np.divide(weights, norms, out=np.zeros_like(weights), where=norms > 0)

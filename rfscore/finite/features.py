@@ -4,10 +4,10 @@ With h_i = e^{-t} w_i.x/sqrt d, s_i = sqrt(Delta_t) |w_i|/sqrt d, C_ij = w_i.w_j
 c_k(i, nu) = E_z[sigma(h_i + s_i z) he_k(z)] (he_k orthonormal),
 
     U_ij = (1/n) sum_nu sum_k C_ij^k c_k(i, nu) c_k(j, nu)  (i != j),     U_ii = (1/n) sum_nu E_z sigma(h_i + s_i z)^2,
-    V_i  = (1/n) sum_nu c_1(i, nu) w_i/|w_i|
+    <phi_i xi> = (1/n) sum_nu c_1(i, nu) w_i/|w_i|,     <phi_i x> = (1/n) sum_nu c_0(i, nu) x_nu
 
-(Bonnaire et al. 2025, Eq 11). Averaged over Gaussian x as well, the same holds with h = 0 and the covariance
-W Sigma_t W^T/d in place of that of the noise.
+(Bonnaire et al. 2025, Eq 11; other processes have signal(t) in place of e^{-t}, noise(t)^2 in place of Delta_t).
+Averaged over Gaussian x as well, the same holds with h = 0 and the covariance W Sigma_t W^T/d in place of the noise's.
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ class Offsets:
 
 @dataclass(frozen=True)
 class NoiseAverage:
-    """E[phi phi^T] and the slopes E[c_1] of a feature vector phi, with a bound on the error of the entries."""
+    """E[phi phi^T], the slopes E[c_1] and, if wanted, E[phi x^T] of features, with a bound on the entries' error."""
 
     second_moment: Float[Array, "p p"]
     slope: Float[Array, " p"]
     error_bound: float
+    cross: Float[Array, "p d"] | None
 
 
 def correlation(covariance: Float[Array, "p p"]) -> tuple[Float[Array, "p p"], Float[Array, " p"]]:
@@ -72,6 +73,7 @@ def noise_average(
     kinks: tuple[float, ...],
     offsets: Offsets,
     covariance: Float[Array, "p p"],
+    cross: bool = False,
 ) -> NoiseAverage:
     r"""E[phi phi^T] and E[c_1] for phi_i = sigma(h_i + g_i), g ~ N(0, covariance), averaged over the offsets h.
 
@@ -80,6 +82,7 @@ def noise_average(
         kinks: where sigma or a derivative jumps.
         offsets: h_i(nu).
         covariance: of the Gaussian part; overwritten.
+        cross: whether E[phi x^T] is wanted, x the data that the offsets come from.
 
     Returns:
         The averages and a bound on the error of the entries: the truncated tail, at most
@@ -90,14 +93,14 @@ def noise_average(
     ratio = float(max(np.max(c), -np.min(c)))
     probe_h, probe_s = _probe(offsets, scale)
     rule, quadrature = choose_rule(sigma, kinks, probe_h, probe_s, ratio, _TOLERANCE)
-    u, diagonal, slope, rest = _mehler(rule, offsets, scale, c)
+    u, diagonal, slope, rest, found = _mehler(rule, offsets, scale, c, cross)
     level = float(diagonal.max())
     truncation = ratio ** (rule.order + 1) * float(rest.max())
     if truncation > _TOLERANCE * level:
         truncation = _integrate_pairs(rule, offsets, scale, c, rest, u, _TOLERANCE * level)
     _mirror(u)
     np.fill_diagonal(u, diagonal)
-    return NoiseAverage(u, slope, float(truncation + quadrature + 8.0 * _EPS * level))
+    return NoiseAverage(u, slope, float(truncation + quadrature + 8.0 * _EPS * level), found)
 
 
 def _probe(offsets: Offsets, scale: Array) -> tuple[Array, Array]:
@@ -111,24 +114,29 @@ def _probe(offsets: Offsets, scale: Array) -> tuple[Array, Array]:
     return h[:, samples], scale[features]
 
 
-def _mehler(rule: HermiteRule, offsets: Offsets, scale: Array, c: Array) -> tuple[Array, Array, Array, Array]:
-    """Lower triangle of U (column-major), its diagonal, the slopes, and the energies R_i beyond the rule's order."""
+def _mehler(
+    rule: HermiteRule, offsets: Offsets, scale: Array, c: Array, cross: bool
+) -> tuple[Array, Array, Array, Array, Array | None]:
+    """Lower triangle of U (column-major), its diagonal, slopes, energies R_i beyond the rule's order, E[phi x^T]."""
     p, n = scale.size, offsets.count
     width = min(n, max(16, int(1.5 * p) // (rule.order + 1), 2**18 // (p * (rule.order + 1))))
     coefficients = np.empty((rule.order + 1, p, width))
     diagonal, slope, energy = np.zeros(p), np.zeros(p), np.zeros(p)
     total: Array | None = None
+    found = np.zeros((p, offsets.data.shape[1])) if cross and offsets.data is not None else None
     for start in range(0, n, width):
         stop = min(start + width, n)
         block = coefficients[:, :, : stop - start]
         diagonal += _fill(rule, offsets, scale, slice(start, stop), block)
         slope += block[1].sum(axis=1)
+        if found is not None:
+            found += block[0] @ offsets.data[start:stop] / n  # type: ignore[index]
         energy += np.einsum("kpn,kpn->p", block, block)
         part = _horner(block, c, n)
         total = part if total is None else np.add(total, part, out=total)
     assert total is not None  # n >= 1
     rest = np.maximum(diagonal - energy, 8.0 * _EPS * diagonal) / n
-    return total, diagonal / n, slope / n, rest
+    return total, diagonal / n, slope / n, rest, found
 
 
 def _fill(rule: HermiteRule, offsets: Offsets, scale: Array, samples: slice, out: Array) -> Array:

@@ -1,12 +1,13 @@
 r"""Gradient flow of the exact loss: diagonalise once, then any array of training times.
 
-A(tau)/sqrt p = -(1/sqrt Delta_t) V^T U^{-1} (I - e^{-c U}), c = 2 Delta_t tau/psi_p (Bonnaire et al. 2025, Eqs 10 and
-53). With the modes of U, f_l = e^{-c lambda_l} and the gains g_l = (1 - f_l)/lambda_l (c where lambda_l = 0),
+A(tau)/sqrt p = -(1/gain) V^T U^{-1} (I - e^{-c U}), c = 2 gain^2 tau/psi_p, gain^2 = Delta_t for the score (Bonnaire
+et al. 2025, Eqs 10 and 53). With the modes of U, f_l = e^{-c lambda_l} and the gains g_l = (1 - f_l)/lambda_l (c where
+lambda_l = 0),
 
-    L_train = E - (1/d) sum_l |P_l|^2 [g_l (1 + f_l) + ridge g_l^2]
-    L_test  = 1 + (1/d) sum_ll' g_l g_l' M_ll' - (2/d) sum_l g_l P_l.Pt_l,
+    L_train = E  - (1/d) sum_l |P_l|^2 [g_l (1 + f_l) + ridge g_l^2]
+    L_test  = E' + (1/d) sum_ll' g_l g_l' M_ll' - (2/d) sum_l g_l P_l.Pt_l,
 
-lambda_l the eigenvalues of U + ridge, E the mean square of the training noises (1 where they are averaged).
+lambda_l the eigenvalues of U + ridge, E and E' the losses at A = 0 (1 where averaged noise is regressed on).
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rfscore.errors import bad
+from rfscore.finite.setting import Moments
 from rfscore.model.problem import ridge_in_range
 from rfscore.model.training import Descent, Flow, Training
-from rfscore.results import LossCurves, Result, quantity
+from rfscore.results import ClassCurves, DirectionCurves, LossCurves, Result, quantity
 
 if TYPE_CHECKING:
     from rfscore.finite.instance import Instance
@@ -32,7 +34,7 @@ Array = np.ndarray
 
 
 class ModeContributions(Result):
-    r"""Split of L_train - 1 and L_test - 1 over the eigenmodes of U, or over groups of them.
+    r"""Split of L_train and L_test, minus those at A = 0, over the eigenmodes of U, or over groups of them.
 
     Attributes:
         tau: training times.
@@ -82,8 +84,7 @@ class GradientFlow:
             training: Flow, or Descent without gradient noise.
 
         Returns:
-            LossCurves at `training.tau(times)`; score_error = (L_test - 1)/Delta_t + Tr Sigma_t^{-1}/d (denoising
-            identity), NaN for held-out data.
+            LossCurves at `training.tau(times)`; excess and score_error are NaN for held-out data.
 
         Raises:
             InputError: times that are none, a step beyond the stability limit, or a protocol that has to be iterated.
@@ -93,24 +94,92 @@ class GradientFlow:
         """
         counts = self._times(times, training)
         d, flat = self.instance.d, counts.ravel()
-        train, test = np.full(flat.size, self.instance.energy), np.ones(flat.size)
+        start = self.instance.energy, self.instance.energy_test
+        train, test = (np.full(flat.size, value) for value in start)
         for block, gains, residuals in self._blocks(flat, training):
             fitted = 1.0 + residuals + self.instance.ridge * gains
             train[block] -= np.einsum("r,rm,rm->m", self._weight, gains, fitted) / d
             test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d
-        tau, least = training.tau(counts), self.instance.loss_floor
-        return LossCurves.of(
-            tau, train.reshape(counts.shape), test.reshape(counts.shape), least, self.instance.delta
-        )  # fmt: skip
+        tau, least, unit = training.tau(counts), self.instance.loss_floor, self.instance.setting.unit
+        return LossCurves.of(tau, train.reshape(counts.shape), test.reshape(counts.shape), least, unit)
 
     def weights(self, times: Any, *, training: Training = Flow()) -> Float[Array, "d p"]:  # noqa: B008 (frozen)
         """A of shape (d, p) at one time (Bonnaire et al. 2025, Eq 53)."""
         counts = self._times(times, training)
         if counts.size != 1:
             raise bad("times", f"shape {counts.shape}", "one number", "call weights once per time")
-        gains, _ = training.filter(self._reached, counts.reshape(1), self._rate)
-        scale = -np.sqrt(self.instance.p / self.instance.delta)
-        return scale * ((gains * self.modes.overlap).T @ self.modes.vectors().T)
+        gains, _ = training.filter(self._reached, counts.reshape(1), self.instance.rate)
+        scale = np.sqrt(self.instance.p / self.instance.setting.gain2)
+        return scale * self._theta(gains, self.modes.vectors())
+
+    def class_curves(self, times: Any, *, training: Training = Flow()) -> ClassCurves:  # noqa: B008 (frozen)
+        r"""Losses of every class, as `rf.class_curves` has them for large d.
+
+        Args:
+            times: as for `loss_curves`.
+            training: as for `loss_curves`.
+
+        Returns:
+            ClassCurves; excess is NaN for held-out data.
+
+        Raises:
+            InputError: as for `loss_curves`; a class without training samples.
+
+        Example:
+            >>> import rfscore as rf
+            >>> problem = rf.ScoreProblem(3.0, 4.0, 0.1, rf.Mixture([0.25, 0.75], [0.25, 2.0]), target="data")
+            >>> flow = rf.finite.draw(problem, d=20, seed=0).gradient_flow()
+            >>> flow.class_curves([1.0, 10.0]).test.shape
+            (2, 2)
+        """
+        counts, instance, tested = self._times(times, training), self.instance, self.instance.tested
+        rows = [np.flatnonzero(instance.labels == c) for c in range(tested.fractions.size)]
+        if empty := [c for c, mine in enumerate(rows) if mine.size == 0]:
+            raise bad(f"training samples of class {empty[0]}", 0, "at least 1 for losses of every class",
+                      "raise d; of heavy-tailed data ask for loss_curves")  # fmt: skip
+        found = np.empty((2, counts.size, len(rows)))
+        thetas = list(self._thetas(counts, training))
+        for c, mine in enumerate(rows):
+            for which, moments in enumerate((instance.of_samples(mine), tested.moments(c))):
+                found[which, :, c] = [np.mean(moments.losses(theta)) for theta in thetas]
+        train, test = found.reshape(2, *counts.shape, len(rows))
+        least = np.nan if tested.spectra is None else instance.setting.least(tested.spectra).mean(axis=1)
+        return ClassCurves(training.tau(counts), tested.fractions, train, test, test - least)
+
+    def direction_curves(self, times: Any, *, training: Training = Flow()) -> DirectionCurves:  # noqa: B008 (frozen)
+        r"""Losses of every eigen-direction of Sigma, as `rf.direction_curves` has them for large d.
+
+        Args:
+            times: as for `loss_curves`.
+            training: as for `loss_curves`.
+
+        Returns:
+            DirectionCurves with all d directions, ascending where Sigma was drawn.
+
+        Raises:
+            InputError: as for `loss_curves`; a population that is known by held-out data only.
+
+        Example:
+            >>> import rfscore as rf
+            >>> problem = rf.ScoreProblem(2.0, 8.0, 0.1, rf.Atoms([0.0, 2.0]))
+            >>> found = rf.finite.draw(problem, d=20, seed=0).gradient_flow().direction_curves([10.0, 1e3])
+            >>> found.test.shape, found.variance[[0, -1]]
+            ((2, 20), array([0., 2.]))
+        """
+        counts, instance, tested = self._times(times, training), self.instance, self.instance.tested
+        if tested.spectra is None:
+            raise bad("population", "held-out data", "a covariance, whose eigenvectors are the directions",
+                      "give one to from_arrays")  # fmt: skip
+        both = (Moments(u, v, target) for u, v, target in zip(
+            (instance.U, instance.U_test), (instance.V, instance.V_test), instance.targets, strict=True
+        ))  # fmt: skip
+        thetas = list(self._thetas(counts, training))
+        train, test = (
+            np.reshape([m.losses(theta, tested.basis) for theta in thetas], (*counts.shape, instance.d)) for m in both
+        )
+        least, variance = tested.fractions @ instance.setting.least(tested.spectra), tested.fractions @ tested.spectra
+        weights = np.full(instance.d, 1.0 / instance.d)
+        return DirectionCurves(training.tau(counts), variance, weights, train, test, test - least)
 
     def mode_contributions(
         self, times: Any, groups: Int[Array, " p"] | None = None, *, training: Training = Flow()  # noqa: B008 (frozen)
@@ -124,7 +193,7 @@ class GradientFlow:
             training: as for `loss_curves`.
 
         Returns:
-            ModeContributions; its columns sum to L_train - 1 and L_test - 1.
+            ModeContributions; its columns sum to L_train and L_test minus those at A = 0.
 
         Raises:
             InputError: as for `loss_curves`; groups not p integers >= 0.
@@ -157,9 +226,14 @@ class GradientFlow:
     def _cross(self) -> Array:
         return np.einsum("rd,rd->r", self.modes.overlap, self.modes.overlap_test)
 
-    @property
-    def _rate(self) -> float:
-        return 2.0 * self.instance.delta / self.instance.psi_p
+    def _thetas(self, counts: Array, training: Training) -> Iterator[Float[Array, "d p"]]:
+        vectors = self.modes.vectors()
+        for one in counts.ravel():
+            yield self._theta(training.filter(self._reached, np.array([one]), self.instance.rate)[0], vectors)
+
+    def _theta(self, gains: Float[Array, "r 1"], vectors: Float[Array, "p r"]) -> Float[Array, "d p"]:
+        """gain A/sqrt p."""
+        return -(gains * self.modes.overlap).T @ vectors.T
 
     def _times(self, times: Any, training: Training) -> Array:
         """Times of a protocol that trains every mode by itself, and stably."""
@@ -167,7 +241,7 @@ class GradientFlow:
             raise bad("training", training, "Flow, or Descent without fresh_noise or batch",
                       "ask the instance, which iterates: instance.loss_curves(steps, training=...)")  # fmt: skip
         if isinstance(training, Descent):
-            training.check_stable(float(self.eigenvalues[-1]), self._rate)
+            training.check_stable(float(self.eigenvalues[-1]), self.instance.rate)
         return training.times(times)
 
     def _blocks(self, times: Array, training: Training) -> Iterator[tuple[slice, Array, Array]]:
@@ -175,7 +249,7 @@ class GradientFlow:
         width = max(128, self.modes.reached.size // 8)
         for start in range(0, times.size, width):
             block = slice(start, start + width)
-            yield block, *training.filter(self._reached, times[block], self._rate)
+            yield block, *training.filter(self._reached, times[block], self.instance.rate)
 
 
 def _labels(groups: Any, p: int) -> Array:

@@ -25,10 +25,13 @@ from rfscore import _numbers
 from rfscore._numbers import Seed, number, reals
 from rfscore.errors import InputError, bad
 from rfscore.finite import pool
-from rfscore.finite.draws import _centred, _Model, draw
+from rfscore.finite.draws import draw
+from rfscore.finite.model import Model, centred
 from rfscore.finite.modes import DenseModes
 from rfscore.model.equivalence import coefficients
+from rfscore.model.population import Covariance
 from rfscore.model.problem import T_RANGE, ScoreProblem
+from rfscore.model.process import OU
 from rfscore.model.training import Flow
 
 Array = np.ndarray
@@ -162,6 +165,9 @@ def generator(
     t = reals("times", times, "descending diffusion times")
     if not (t.ndim == 1 and t.size >= 2 and np.all(np.diff(t) < 0) and t[-1] >= T_RANGE[0] and t[0] <= T_RANGE[1]):
         raise bad("times", np.ravel(t)[:4].tolist(), f"at least two descending diffusion times in {list(T_RANGE)}")
+    if not (problem.is_score and isinstance(problem.process, OU) and isinstance(problem.population, Covariance)):
+        raise bad("problem", problem, "the Ornstein-Uhlenbeck process, the score and one Gaussian class",
+                  "other networks do not generate here")  # fmt: skip
     if np.isfinite(problem.noise_draws):
         raise bad("noise_draws", problem.noise_draws, "inf: networks that generate are trained on averaged noise")
     size = 8.0 * (float(problem.psi_p) * d) ** 2 * (t.size - 1)
@@ -169,12 +175,12 @@ def generator(
         raise bad("psi_p, d, times", (problem.psi_p, d, t.size), "at most 8 GiB of eigenvectors in memory",
                   "give a folder for them")  # fmt: skip
     model = draw(problem.replace(t=float(t[0])), d, seed).samples
-    assert isinstance(model, _Model)
+    assert isinstance(model, Model)
     p, ready = len(model.weights), 0
     store = None if folder is None else _folder(folder)
 
     def prepare(k: int) -> Trained | None:
-        now = replace(model, t=float(t[k]), sigma=_activation(problem, float(t[k])))
+        now = _at(model, problem, float(t[k]))
         if store is None:
             return _trained(now, float(problem.ridge))
         _kept(store, now, problem)
@@ -193,7 +199,7 @@ def generator(
         if found is not None:
             return found
         assert store is not None
-        return _kept(store, replace(model, t=float(t[k]), sigma=_activation(problem, float(t[k]))), problem)
+        return _kept(store, _at(model, problem, float(t[k])), problem)
 
     return Generator(problem, t, model.weights, model.data, problem.population.classes().at(d)[0], network)
 
@@ -201,11 +207,16 @@ def generator(
 def _activation(problem: ScoreProblem, t: float) -> Callable[[Array], Array]:
     if not problem.activation.centre:
         return problem.activation
-    return _centred(problem.activation, float(coefficients(problem.replace(t=t, psi_p=1.0)).mean))
+    return centred(problem.activation, float(coefficients(problem.replace(t=t, psi_p=1.0)).mean))
 
 
-def _trained(model: _Model, ridge: float) -> Trained:
-    u, v, _ = model.over_noise(model.data)
+def _at(model: Model, problem: ScoreProblem, t: float) -> Model:
+    """The same weights and data at another diffusion time."""
+    return replace(model, setting=replace(model.setting, t=t), sigma=_activation(problem, t))
+
+
+def _trained(model: Model, ridge: float) -> Trained:
+    u, v, _ = model.over_noise(model.data)[0]
     modes = DenseModes(u, v, v, u)
     return Trained(modes.eigenvalues + ridge, modes.overlap, modes.vectors())
 
@@ -218,9 +229,9 @@ def _folder(path: str | PathLike[str]) -> Path:
     return Path(path)
 
 
-def _kept(folder: Path, model: _Model, problem: ScoreProblem) -> Trained:
+def _kept(folder: Path, model: Model, problem: ScoreProblem) -> Trained:
     """The network of a model from its file, or made and written whole; a damaged file is made again."""
-    about = f"{problem.activation!r} {float(problem.ridge)!r} {model.t!r}"
+    about = f"{problem.activation!r} {float(problem.ridge)!r} {model.setting.t!r}"
     digest = hashlib.sha256(about.encode() + model.weights.tobytes() + model.data.tobytes())
     path = folder / f"network-{digest.hexdigest()[:24]}.npz"
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rfscore.errors import bad
+from rfscore.model.population import Population
 
 Array = np.ndarray
 #: |mean|^2 of centred samples is their spread over n; above so many times that, and this share of all, they are not.
@@ -23,11 +24,48 @@ def checked(**given: Any) -> dict[str, Array]:
     return arrays
 
 
-def mean_square(arrays: dict[str, Array]) -> float:
-    """Tr Sigma/d of the population, from Sigma (checked here) or from held-out data."""
-    if "covariance" in arrays:
-        return _check_covariance(arrays["covariance"], arrays["weights"].shape[1])
-    return float(np.mean(arrays["test_data"] ** 2))
+def population(classes: Population | None, arrays: dict[str, Array]) -> tuple[Array, Array]:
+    """Fractions and covariances of the classes; the latter are empty where there are held-out data instead."""
+    if classes is not None:
+        found = classes.classes()
+        return np.asarray(found.fractions, dtype=float), found.at(arrays["weights"].shape[1])
+    if "covariance" not in arrays:
+        return np.ones(1), np.empty((0, 0))
+    _check_covariance(arrays["covariance"], arrays["weights"].shape[1])
+    return np.ones(1), arrays["covariance"][None]
+
+
+def mean_squares(covariances: Array, arrays: dict[str, Array]) -> Array:
+    """Tr Sigma/d of every class, or of all held-out data."""
+    if covariances.size == 0:
+        return np.array([np.mean(arrays["test_data"] ** 2)])
+    diagonals = covariances if covariances.ndim == 2 else np.diagonal(covariances, axis1=1, axis2=2)
+    return diagonals.mean(axis=1)
+
+
+def classes(name: str, values: Any, size: int, count: int | None = None) -> Array:
+    """Labels of `size` samples, of `count` classes if that is known; without labels all are of class 0."""
+    if values is None:
+        if count is not None and count > 1:
+            raise bad(name, None, f"one label in 0 ... {count - 1} for each of the {size} samples",
+                      "the population has several classes")  # fmt: skip
+        return np.zeros(size, dtype=int)
+    found = np.asarray(values)
+    if found.shape != (size,) or found.dtype.kind not in "iu":
+        raise bad(name, f"shape {found.shape}, dtype {found.dtype}", f"({size},) integers, one for each sample")
+    top = int(found.max()) + 1 if count is None else count
+    if found.min() < 0 or found.max() >= top:
+        worst = found.min() if found.min() < 0 else found.max()
+        raise bad(name, int(worst), f"classes 0 ... {top - 1}", "the population has no other")
+    no_class_empty(name, found, top, "number the classes without a gap, and give samples of each")
+    return found.astype(int)
+
+
+def no_class_empty(name: str, labels: Array, count: int, remedy: str) -> None:
+    """Refuse a class without samples."""
+    empty = np.flatnonzero(np.bincount(labels, minlength=count) == 0)
+    if empty.size:
+        raise bad(f"{name}: samples of class {empty[0]}", 0, "at least 1", remedy)
 
 
 def warn_of_spaces(arrays: dict[str, Array], population: float) -> None:
@@ -77,8 +115,7 @@ def _check_matrix(name: str, array: Array, columns: int | None) -> None:
         raise bad(name, f"shape {array.shape}", f"shape {expected}, none of them 0")
 
 
-def _check_covariance(covariance: Array, d: int) -> float:
-    """Tr Sigma/d of a valid covariance."""
+def _check_covariance(covariance: Array, d: int) -> None:
     if covariance.shape not in ((d,), (d, d)):
         raise bad("covariance", f"shape {covariance.shape}", f"({d}, {d}), or ({d},) for a diagonal one")
     if covariance.ndim == 2 and np.max(np.abs(covariance - covariance.T)) > 1e-12 * np.max(np.abs(covariance)):
@@ -86,4 +123,3 @@ def _check_covariance(covariance: Array, d: int) -> float:
     eigenvalues = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
     if eigenvalues.min() < -1e-12 * max(float(eigenvalues.max()), 0.0) or eigenvalues.max() <= 0:
         raise bad("covariance", f"smallest eigenvalue {eigenvalues.min():.6g}", "a positive semi-definite Sigma, not 0")
-    return float(eigenvalues.mean())

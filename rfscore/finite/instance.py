@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from rfscore._numbers import Seed
 from rfscore.finite.flow import GradientFlow
 from rfscore.finite.iterate import iterated
 from rfscore.finite.modes import DenseModes, Modes
+from rfscore.finite.setting import Moments, Setting, Tested
 from rfscore.model.training import Flow, Training
 from rfscore.results import LossCurves
 
@@ -24,38 +25,43 @@ class Samples(Protocol):
     def noised(
         self, rows: np.ndarray, rng: np.random.Generator
     ) -> tuple[Float[np.ndarray, "p k"], Float[np.ndarray, "d k"]]:
-        """Features of one new noised copy of each of these samples, and the noises."""
+        """Features of one new noised copy of each of these samples, and their residuals at A = 0."""
 
-    def averaged(self, rows: np.ndarray) -> tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "p d"]]:
-        """U and V of these samples alone."""
+    def averaged(self, rows: np.ndarray) -> Moments:
+        """Moments of these samples alone."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instance(abc.ABC):
-    r"""A random-features score model with W frozen, n samples and the noise averaged (Bonnaire et al. 2025, Eq 11).
+    r"""A random-features model with W frozen and n samples, the noise averaged or drawn (Bonnaire et al. 2025, Eq 11).
+
+    phi are the features of a noised sample, r = -(on_data x + on_noise xi) its residual at A = 0, minus the target: xi
+    where the target is the score.
 
     Attributes:
         weights: W, (p, d).
         n: number of training samples.
-        t: diffusion time.
-        loss_floor: test loss of the true score, 1 - Delta_t Tr Sigma_t^{-1}/d; NaN if the population is not Gaussian.
+        setting: diffusion time, process and target, with signal, noise, delta, on_data, on_noise, gain2.
         U: (1/n) sum_nu E_xi[phi phi^T], (p, p).
-        V: (1/n) sum_nu E_xi[phi xi^T], (p, d).
+        V: (1/n) sum_nu E_xi[phi r^T], (p, d).
         U_test: the same average over the population, (p, p).
         V_test: the same average over the population, (p, d).
         error_bound: bound on the error of the entries of U and U_test made by integrating the noise.
+        targets: E[r r^T] of training and of the population, (d, d) each; their traces over d are the losses at A = 0.
+        tested: the population, class by class.
+        labels: class of each training sample.
         ridge: weight decay, in units of the eigenvalues of U; training sees U + ridge I.
-        energy: (1/d) times the mean |xi|^2 of the training noises, the loss at A = 0: 1 where they are averaged.
         samples: the training samples one by one, for stochastic descent; None with frozen noises.
     """
 
     weights: Float[np.ndarray, "p d"]
     n: int
-    t: float
-    loss_floor: float
+    setting: Setting
     error_bound: float
+    targets: tuple[Float[np.ndarray, "d d"], Float[np.ndarray, "d d"]] = field(kw_only=True)
+    tested: Tested = field(kw_only=True)
+    labels: Int[np.ndarray, " n"] = field(kw_only=True)
     ridge: float = field(default=0.0, kw_only=True)
-    energy: float = field(default=1.0, kw_only=True)
     samples: Samples | None = field(default=None, kw_only=True)
 
     if TYPE_CHECKING:  # fields or cached properties of each kind of instance
@@ -97,12 +103,44 @@ class Instance(abc.ABC):
         return self.p / self.d
 
     @property
+    def t(self) -> float | None:
+        """Diffusion time; None for a channel without time."""
+        return self.setting.t
+
+    @property
     def delta(self) -> float:
-        """Delta_t = 1 - e^{-2t}."""
-        return float(-np.expm1(-2.0 * self.t))
+        """Variance of the noise: Delta_t = 1 - e^{-2t}."""
+        return self.setting.delta
+
+    @property
+    def rate(self) -> float:
+        """c/tau = 2 gain^2/psi_p, 2 Delta_t/psi_p where the target is the score."""
+        return 2.0 * self.setting.gain2 / self.psi_p
+
+    @property
+    def energy(self) -> float:
+        """Training loss at A = 0, 1 where averaged noise is all that is regressed on."""
+        return float(np.trace(self.targets[0])) / self.d
+
+    @property
+    def energy_test(self) -> float:
+        """Test loss at A = 0."""
+        return float(np.trace(self.targets[1])) / self.d
+
+    @property
+    def loss_floor(self) -> float:
+        """Least possible test loss, 1 - Delta_t Tr Sigma_t^{-1}/d for the score; NaN of held-out samples."""
+        spectra = self.tested.spectra
+        return np.nan if spectra is None else float(self.tested.fractions @ self.setting.least(spectra).mean(axis=1))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(p={self.p}, n={self.n}, d={self.d}, t={self.t:g})"
+        time = "" if self.t is None else f", t={self.t:g}"
+        return f"{type(self).__name__}(p={self.p}, n={self.n}, d={self.d}{time})"
+
+    def of_samples(self, rows: Int[np.ndarray, " k"]) -> Moments:
+        """Moments of these training samples alone."""
+        assert self.samples is not None  # frozen noises have their own way
+        return self.samples.averaged(rows)
 
     @abc.abstractmethod
     def modes(self) -> Modes:

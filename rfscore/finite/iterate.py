@@ -1,9 +1,9 @@
 r"""Runs that have no closed form, step by step: Adam, and descent with gradient noise.
 
-With Theta = sqrt(Delta_t/p) A and x = 2 Delta_t step_size/psi_p, a step of descent that sees new noises or a part of
-the samples uses one noised copy (or the exact average) of each sample in its batch,
+With Theta = gain A/sqrt p (gain^2 = Delta_t for the score) and x = 2 gain^2 step_size/psi_p, a step of descent that
+sees new noises or a part of the samples uses one noised copy (or the exact average) of each sample in its batch,
 
-    Theta_{k+1} = Theta_k - x [ (1/n_b) sum_nu (Theta phi_nu + xi_nu) phi_nu^T + ridge Theta_k ]
+    Theta_{k+1} = Theta_k - x [ (1/n_b) sum_nu (Theta phi_nu + r_nu) phi_nu^T + ridge Theta_k ]
                   + momentum (Theta_k - Theta_{k-1});
 
 the losses are those of Theta_k with the noise averaged exactly. The theory of these runs is `rf.loss_curves` with the
@@ -21,6 +21,7 @@ from scipy import linalg
 
 from rfscore._numbers import Seed, generator
 from rfscore.errors import InputError, SolveError, bad
+from rfscore.finite.setting import Moments
 from rfscore.model.training import Adam, Descent, Training
 from rfscore.results import LossCurves
 
@@ -52,22 +53,22 @@ def iterated(instance: Instance, steps: Any, training: Training, seed: Seed = 0)
                 raise SolveError(f"the run diverged before step {k}: take a smaller step_size; for descent "
                                  "rf.largest_step with the same options gives the limit for large d")  # fmt: skip
     train, test = (np.array([found[int(k)][i] for k in counts.ravel()]).reshape(counts.shape) for i in (0, 1))
-    return LossCurves.of(training.tau(counts), train, test, instance.loss_floor, instance.delta)
+    return LossCurves.of(training.tau(counts), train, test, instance.loss_floor, instance.setting.unit)
 
 
 def _losses(instance: Instance, theta: Float[Array, "d p"]) -> tuple[float, float]:
     """Training and test loss at Theta."""
-    pairs = ((instance.energy, instance.U, instance.V), (1.0, instance.U_test, instance.V_test))
-    train, test = (start + float(np.sum(theta * (theta @ u + 2.0 * v.T))) / instance.d for start, u, v in pairs)
+    pairs = ((instance.U, instance.V, instance.targets[0]), (instance.U_test, instance.V_test, instance.targets[1]))
+    train, test = (float(Moments(*pair).losses(theta).mean()) for pair in pairs)
     return train, test
 
 
 def _adam(instance: Instance, training: Adam) -> Iterator[Float[Array, "d p"]]:
     """Theta before every step of Adam on the entries of A, at the learning rate step_size d^2.
 
-    grad L_train = (2/d) sqrt(Delta_t/p) (Theta (U + ridge) + V^T).
+    grad L_train = (2/d) (gain/sqrt p) (Theta (U + ridge) + V^T).
     """
-    scale = np.sqrt(instance.delta / instance.p)
+    scale = np.sqrt(instance.setting.gain2 / instance.p)
     (decay, spread), learning_rate = training.betas, training.step_size * instance.d**2
     a, first, second = (np.zeros((instance.d, instance.p)) for _ in range(3))
     step = 0
@@ -90,7 +91,7 @@ def _noisy_descent(instance: Instance, training: Descent, seed: Seed) -> Iterato
     size = instance.n if training.batch is None else round(training.batch * instance.n)
     if size < 1:
         raise bad("batch", training.batch, f"a number in (0, 1] with at least one of the n = {instance.n} samples")
-    rate = 2.0 * instance.delta / instance.psi_p
+    rate = instance.rate
     top = float(linalg.eigvalsh(instance.U, subset_by_index=[instance.p - 1] * 2)[0]) + instance.ridge
     training.check_stable(top, rate)
     rng = generator(seed).spawn(1)[0]  # drawn with the same seed, noises and W would be the same numbers
@@ -107,7 +108,7 @@ def _noisy_descent(instance: Instance, training: Descent, seed: Seed) -> Iterato
 def _slope(samples: Samples, theta: Array, rows: Array, rng: np.random.Generator, fresh_noise: bool) -> Array:
     """Half the gradient of the loss of these samples with respect to Theta, times d."""
     if fresh_noise:
-        features, noises = samples.noised(rows, rng)
-        return (theta @ features + noises) @ features.T / rows.size
-    u, v = samples.averaged(rows)
+        features, residuals = samples.noised(rows, rng)
+        return (theta @ features + residuals) @ features.T / rows.size
+    u, v, _ = samples.averaged(rows)
     return theta @ u + v.T

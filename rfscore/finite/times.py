@@ -5,7 +5,7 @@ from __future__ import annotations
 from rfscore.finite.flow import GradientFlow
 from rfscore.observables.solved import CurveTimes, solve_times
 
-#: c = 2 Delta_t tau/psi_p times the largest eigenvalue at the first, times the smallest at the last time looked at.
+#: c = 2 gain^2 tau/psi_p times the largest eigenvalue at the first, times the smallest at the last time looked at.
 FIRST, LAST = 1e-2, 40.0
 
 
@@ -26,5 +26,5 @@ def curve_times(flow: GradientFlow) -> CurveTimes:
         True
     """
     instance, positive = flow.instance, flow.eigenvalues[flow.eigenvalues > 0]
-    rate = 2.0 * instance.delta / instance.p * instance.d  # p/d is the psi_p that was drawn
+    rate = instance.rate  # p/d is the psi_p that was drawn
     return solve_times(flow.loss_curves, FIRST / (rate * positive[-1]), LAST / (rate * positive[0]))

@@ -396,6 +396,12 @@ class HeavyTailed(Population):
         xp = jnp if is_traced(nodes, weights) else np
         return Classes(fractions, squares[:, None], xp.asarray(nodes)[None], xp.asarray(weights))
 
+    def draw(self, n: int, d: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """n independent samples (n, d) in the eigenbasis, and the node of r^2 of each."""
+        found = self.classes()
+        labels = rng.choice(len(found.fractions), n, p=np.asarray(found.fractions))
+        return rng.standard_normal((n, d)) * np.sqrt(found.at(d))[labels], labels
+
 
 def _between(name: str, value: Any, low: float, high: float) -> float:
     found = number(name, value, f"a number in [{low:g}, {high:g}]")

@@ -26,7 +26,7 @@ from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
 from rfscore.model.training import Flow
-from rfscore.results import LossCurves, Result, quantity
+from rfscore.results import ClassCurves, DirectionCurves
 from rfscore.theory import assemble, contours, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
@@ -35,49 +35,6 @@ from rfscore.theory.losses import loss_curves
 
 _AT_ONCE = 16  # directions whose kernels are in memory together
 _ADDS_UP = 1e-8  # relative: what the mean over classes, or the sum over directions, may differ from the losses by
-
-
-class ClassCurves(Result):
-    """Losses of every class along training time.
-
-    Attributes:
-        tau: training times.
-        fractions: of the classes.
-        train: loss on the training samples of each class.
-        test: loss on fresh samples of each class.
-        excess: test minus the least possible loss of the class.
-    """
-
-    tau: Any = quantity("tau")
-    fractions: Any = quantity("class")
-    train: Any = quantity("tau", "class")
-    test: Any = quantity("tau", "class")
-    excess: Any = quantity("tau", "class")
-
-    def of(self, number: int) -> LossCurves:
-        """One class alone, for everything that reads curves (`rfscore.observables`: its tau_opt, its tau_half)."""
-        train, test, excess = (x[..., number] for x in (self.train, self.test, self.excess))
-        return LossCurves(self.tau, train, test, excess, np.full(np.shape(excess), np.nan))
-
-
-class DirectionCurves(Result):
-    """Losses of every eigen-direction of the data along training time; their weighted sum is the loss.
-
-    Attributes:
-        tau: training times.
-        variance: of the data in each direction, the mean over the classes.
-        weights: fraction of the directions.
-        train: training loss of each direction.
-        test: test loss of each direction.
-        excess: test minus the least possible loss.
-    """
-
-    tau: Any = quantity("tau")
-    variance: Any = quantity("direction")
-    weights: Any = quantity("direction")
-    train: Any = quantity("tau", "direction")
-    test: Any = quantity("tau", "direction")
-    excess: Any = quantity("tau", "direction")
 
 
 def _columns(eq: Equivalent, x: op.Point, y: op.Point, j: int) -> tuple[Array, Array]:

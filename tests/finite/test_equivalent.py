@@ -20,7 +20,8 @@ def test_shortcut_equals_the_dense_route(t: float) -> None:
     assert inst.factor is not None and inst.factor.shape == (180, 90)
     dense = dataclasses.replace(inst, factor=None, dense=inst.U)
     matrices = (inst.U, inst.V, inst.U_test, inst.V_test)
-    plain = rf.finite.ExactInstance(inst.weights, inst.n, t, inst.loss_floor, 0.0, *matrices)
+    plain = rf.finite.ExactInstance(inst.weights, inst.n, inst.setting, 0.0, *matrices, targets=inst.targets,
+                                      tested=inst.tested, labels=inst.labels)  # fmt: skip
     flows = [x.gradient_flow() for x in (inst, dense, plain)]
     curves = [flow.loss_curves(TAU) for flow in flows]
     scale = np.max(np.abs(curves[0].test))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -135,7 +137,6 @@ def test_rank_deficient_u_gives_the_same_losses_as_its_pseudo_inverse(case: str)
 
 def test_a_matrix_that_is_not_positive_semi_definite_is_refused() -> None:
     inst = rf.finite.draw(rf.ScoreProblem(2.0, 2.0, 0.2), d=5, seed=2)
-    broken = rf.finite.ExactInstance(inst.weights, inst.n, inst.t, inst.loss_floor, 0.0, inst.U - 0.1 * np.eye(inst.p),
-                                     inst.V, inst.U_test, inst.V_test)  # fmt: skip
+    broken = dataclasses.replace(inst, U=inst.U - 0.1 * np.eye(inst.p))
     with pytest.raises(rf.SolveError, match="not positive"):
         broken.gradient_flow()

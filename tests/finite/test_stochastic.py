@@ -17,7 +17,7 @@ FEATURES = ("exact", "gaussian-equivalent")
 def test_samples_one_by_one_are_those_of_the_instance(problem: rf.ScoreProblem, features: str) -> None:
     instance = rf.finite.draw(problem, d=12, seed=3, features=features)
     rows, rng = np.arange(instance.n), np.random.default_rng(0)
-    u, v = instance.samples.averaged(rows)
+    u, v, _ = instance.samples.averaged(rows)
     assert np.allclose(u, instance.U, atol=1e-12) and np.allclose(v, instance.V, atol=1e-12)
     halves = [instance.samples.averaged(part)[0] for part in (rows[: rows.size // 2], rows[rows.size // 2 :])]
     assert np.allclose(np.mean(halves, 0), u, atol=1e-12)
