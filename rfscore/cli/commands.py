@@ -24,12 +24,14 @@ from rfscore.cli.options import (
     Pdf,
     Points,
     Population,
+    Process,
     PsiN,
     PsiP,
     Ridge,
     Seed,
     Size,
     T,
+    Target,
     TauMax,
     TauMin,
     Tiny,
@@ -50,17 +52,22 @@ app.add_typer(networks.app, name="networks")
 
 
 def _problem(
-    psi_n: float, psi_p: float, t: float, population: str, activation: str, noise_draws: float, ridge: float
-) -> rf.ScoreProblem:
+    psi_n: float, psi_p: float, t: float, population: str, activation: str, process: str, target: str,
+    noise_draws: float, ridge: float,
+) -> rf.ScoreProblem:  # fmt: skip
     import rfscore as rf
     from rfscore.model import text
 
-    rho = text.population(population)
-    return rf.ScoreProblem(psi_n, psi_p, t, rho, activation, noise_draws=noise_draws, ridge=ridge)
+    channel, rho = text.process(process), text.population(population)
+    return rf.ScoreProblem(
+        psi_n, psi_p, t, rho, activation, process=channel, target=target, noise_draws=noise_draws, ridge=ridge
+    )
 
 
 def _title(problem: rf.ScoreProblem) -> str:
     words = f"psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}, {problem.activation.name}"
+    for value, usual in ((problem.process, "OU()"), (problem.target, "'score'")):
+        words += f", {value!r}" if repr(value) != usual else ""
     words += f", m = {problem.noise_draws:g}" if problem.noise_draws < float("inf") else ""
     return words + (f", ridge = {problem.ridge:g}" if problem.ridge else "")
 
@@ -98,17 +105,18 @@ def _times_rows(found: CurveTimes) -> list[list[str]]:
 def spectrum(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     population: Population = "isotropic:1", activation: Activation = "tanh",
+    process: Process = "ou", target: Target = "score",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Spectrum of the feature covariance U (Theorem 3.1): bulks with exact edges and masses, atom, density."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, process, target, noise_draws, ridge)
     spec, co = rf.spectrum(problem), rf.coefficients(problem)
     result = {
         "problem": problem, "edges": spec.edges, "masses": spec.masses, "atoms": spec.atoms,
-        "coefficients": {k: float(getattr(co, k)) for k in ("mu1", "a", "b", "v2", "s2")},
+        "coefficients": {k: getattr(co, k) for k in ("mu1", "a", "b", "v2", "s2")},
     }  # fmt: skip
 
     def picture() -> Any:
@@ -127,6 +135,7 @@ def spectrum(
 def curves(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     population: Population = "isotropic:1", activation: Activation = "tanh",
+    process: Process = "ou", target: Target = "score",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
@@ -134,19 +143,20 @@ def curves(
     """Training loss, test loss and score error at every training time tau, by theory; tau = 0 and infinity included."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, process, target, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     found = rf.loss_curves(problem, tau)
     times = rf.curve_times(problem)
-    losses = {"train": found.train, "test": found.test, "score_error": found.score_error}
+    error = ("score_error", "score error") if problem.is_score else ("excess", "excess")
+    losses = {name: getattr(found, name) for name in ("train", "test", error[0])}
     result = {"problem": problem, "tau": tau, **losses, "tau_opt": times.tau_opt, "tau_half": times.tau_half}
 
     def picture() -> Any:
         return pictures.curves(tau, found, times, _title(problem))
 
     def screen() -> None:
-        rows = _curve_rows(tau, found.train, found.test, found.score_error)
-        show.table(f"Losses by theory: {_title(problem)}", ["tau", "training", "test", "score error"], rows)
+        rows = _curve_rows(tau, *losses.values())
+        show.table(f"Losses by theory: {_title(problem)}", ["tau", "training", "test", error[1]], rows)
         show.table("Times of the exact curves", ["", "tau", "meaning"], _times_rows(times))
 
     show.leave("curves", as_json=as_json, plot=not no_plot, pdf=pdf, out=out, result=result, problem=problem,
@@ -157,13 +167,14 @@ def curves(
 def timescales(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     population: Population = "isotropic:1", activation: Activation = "tanh",
+    process: Process = "ou", target: Target = "score",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     as_json: Json = False, out: Out = None, no_plot: NoPlot = False, pdf: Pdf = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Time scales of the spectrum, and the times of the exact curves: tau_opt (best stopping), tau_half (half gap)."""
     import rfscore as rf
 
-    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, process, target, noise_draws, ridge)
     scales = rf.timescales(problem)
     predicted = {f.name: float(getattr(scales, f.name)) for f in dataclasses.fields(scales)}
     found = rf.curve_times(problem)
@@ -198,6 +209,7 @@ def timescales(
 def finite(
     psi_n: PsiN = 8.0, psi_p: PsiP = 64.0, t: T = 0.01,
     population: Population = "isotropic:1", activation: Activation = "tanh",
+    process: Process = "ou", target: Target = "score",
     noise_draws: NoiseDraws = float("inf"), ridge: Ridge = 0.0,
     d: Dimension = 50, features: Kind = Features.exact, seed: Seed = 0,
     tau_min: TauMin = None, tau_max: TauMax = None, points: Points = 121,
@@ -207,14 +219,15 @@ def finite(
     import rfscore as rf
     import rfscore.finite as model
 
-    problem = _problem(psi_n, psi_p, t, population, activation, noise_draws, ridge)
+    problem = _problem(psi_n, psi_p, t, population, activation, process, target, noise_draws, ridge)
     tau = _grid(problem, tau_min, tau_max, points)
     flow = model.draw(problem, d, seed, features.value).gradient_flow()
     run, theory = flow.loss_curves(tau), rf.loss_curves(problem, tau)
     times = model.curve_times(flow)
     result = {
         "problem": problem, "d": d, "seed": seed, "features": features.value, "error_bound": flow.instance.error_bound,
-        "tau": tau, "train": run.train, "test": run.test, "score_error": run.score_error, "theory_train": theory.train,
+        "tau": tau, "train": run.train, "test": run.test, "excess": run.excess, "score_error": run.score_error,
+        "theory_train": theory.train,
         "theory_test": theory.test, "eigenvalues": flow.eigenvalues, "tau_opt": times.tau_opt,
         "tau_half": times.tau_half,
     }  # fmt: skip

@@ -28,6 +28,13 @@ Population = Annotated[
         "with one number a line), mixture:0.3*isotropic:0.25+0.7*isotropic:2, or student:5,isotropic:1.",
     ),
 ]
+Process = Annotated[
+    str,
+    typer.Option(
+        "--process", help="How noise is added: ou (the paper), linear (flow matching), channel:0.7,0.3, module:object."
+    ),
+]
+Target = Annotated[str, typer.Option("--target", help="What is regressed: score, noise, data, velocity or v.")]
 Activation = Annotated[
     str,
     typer.Option(

@@ -47,6 +47,8 @@ def sweep(
     sigma_x: Annotated[Axis, _axis("sigma-x", "Sigma = sigma_x^2 I.")] = None,
     population: Annotated[Axis, _axis("population", "As for `rfscore curves`; several separated by ;.")] = None,
     activation: Annotated[Axis, _axis("activation", "tanh, erf, sin, relu, module:function.")] = None,
+    process: Annotated[Axis, _axis("process", "As for `rfscore curves`; several separated by ;.")] = None,
+    target: Annotated[Axis, _axis("target", "score, noise, data, velocity, v.")] = None,
     d: Annotated[Axis, _axis("d", "Data dimension (finite networks).")] = None,
     seed: Annotated[Axis, _axis("seed", "Seeds (finite and trained networks).")] = None,
     features: Annotated[Axis, _axis("features", "exact or gaussian-equivalent (finite networks).")] = None,
@@ -79,7 +81,7 @@ def sweep(
         return
     given = {
         "psi_n": psi_n, "psi_p": psi_p, "t": t, "sigma_x": sigma_x, "population": population,
-        "activation": activation, "d": d, "seed": seed, "features": features,
+        "activation": activation, "process": process, "target": target, "d": d, "seed": seed, "features": features,
     }  # fmt: skip
     values = {name: text for name, text in given.items() if text is not None} | _named(
         more or [], "--set", "name=values, e.g. data.n=64,128"

@@ -18,6 +18,7 @@ from rfscore.plotting import style
 #: Symbols of the axes and quantities, as the paper writes them.
 SYMBOLS = {
     "psi_n": r"$\psi_n = n/d$", "psi_p": r"$\psi_p = p/d$", "t": r"diffusion time $t$", "sigma_x": r"$\sigma_x$",
+    "fraction": "fraction of class 1", "variance_1": r"$\sigma_1^2$", "variance_2": r"$\sigma_2^2$",
     "tau": r"training time $\tau$", "d": r"dimension $d$", "seed": "seed",
     "gap": r"$L_{\rm gen} = L_{\rm test}-L_{\rm train}$", "train": r"$L_{\rm train}$", "test": r"$L_{\rm test}$",
     "score_error": "score error", "train_inf": r"$L_{\rm train}(\infty)$", "test_inf": r"$L_{\rm test}(\infty)$",

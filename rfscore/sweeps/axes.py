@@ -12,7 +12,7 @@ from rfscore.errors import bad
 Value = float | int | str
 #: Names whose values are whole numbers, and those whose values are words.
 WHOLE = ("d", "seed")
-WORDS = ("population", "activation", "features")
+WORDS = ("population", "activation", "process", "target", "features")
 _FORMS = "low:high:count (even steps), low:high:count:log, or values separated by commas"
 _LARGEST = 100_000
 
@@ -40,7 +40,7 @@ def parse(name: str, text: Any) -> tuple[Value, ...]:
     if isinstance(text, str) and name not in WORDS and ":" in text:
         values = _range(name, text)
     elif isinstance(text, str):
-        holds_commas = name == "population" and ":" in text
+        holds_commas = name in ("population", "process") and ":" in text
         values = [part.strip() for part in (text.split(";") if holds_commas else text.replace(";", ",").split(","))]
     elif isinstance(text, Sequence | np.ndarray):
         values = list(text)

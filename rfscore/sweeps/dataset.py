@@ -34,6 +34,9 @@ _COORDINATES = {
     "psi_p": ("p/d", "random features per dimension"),
     "t": ("diffusion time", "Delta_t = 1 - exp(-2t)"),
     "sigma_x": ("1", "standard deviation of the data, Sigma = sigma_x^2 I"),
+    "fraction": ("1", "fraction of the first of two isotropic classes"),
+    "variance_1": ("1", "variance of the first class"),
+    "variance_2": ("1", "variance of the second class"),
     "d": ("1", "data dimension"),
     "tau": ("training time", "gradient flow at unit learning rate"),
 }

@@ -23,15 +23,16 @@ from rfscore.sweeps.axes import Value
 
 Model = Literal["theory", "finite", "network"]
 Point = dict[str, Value]
+_PROBLEM: Point = {"population": "isotropic:1", "activation": "tanh", "process": "ou", "target": "score"}
 _DEFAULTS: dict[str, Point] = {
-    "theory": {"population": "isotropic:1", "activation": "tanh"},
-    "finite": {"population": "isotropic:1", "activation": "tanh", "features": "exact", "seed": 0},
-    "network": {},
-}
+    "theory": _PROBLEM, "finite": _PROBLEM | {"features": "exact", "seed": 0}, "network": {},
+}  # fmt: skip
 _NEEDED = {"theory": ("psi_n", "psi_p", "t"), "finite": ("psi_n", "psi_p", "t", "d"), "network": ()}
 #: Fields of a ScoreProblem that a sweep gives as they are; the others are given as text.
 _NUMBERS = tuple(f.name for f in dataclasses.fields(ScoreProblem) if f.name not in axis.WORDS)
 _LARGEST_P = 20_000
+#: Two isotropic classes: fraction of the first, variance of each.
+TWO = {"fraction", "variance_1", "variance_2"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Sweep:
     r"""A grid, or a list, of problems to be evaluated by theory, by drawn finite networks, or by trained networks.
 
     Args:
-        axes: what varies: any field of ScoreProblem, `sigma_x` (Sigma = sigma_x^2 I), `d`, `seed`, `features`; for
+        axes: what varies: any field of ScoreProblem, `sigma_x` (Sigma = sigma_x^2 I), `fraction`, `variance_1` and
+            `variance_2` of a mixture of two isotropic classes, `d`, `seed`, `features`; for
             networks settings of their config by dotted name (`data.n`, `network.width`, `seed`). Values as
             `rfscore.sweeps.axes.parse` takes them.
         fixed: the same names with one value each.
@@ -55,8 +57,8 @@ class Sweep:
     Example:
         >>> from rfscore.sweeps import Sweep
         >>> sweep = Sweep({"psi_n": "1:64:4:log", "psi_p": [8, 32]}, fixed={"t": 0.01}, tau=[1e3, float("inf")])
-        >>> sweep.shape, sweep.point(1)
-        ((4, 2), {'population': 'isotropic:1', 'activation': 'tanh', 't': 0.01, 'psi_n': 1.0, 'psi_p': 32.0})
+        >>> sweep.shape, [sweep.point(1)[name] for name in ("psi_n", "psi_p", "population")]
+        ((4, 2), [1.0, 32.0, 'isotropic:1'])
     """
 
     axes: Mapping[str, Any]
@@ -87,7 +89,7 @@ class Sweep:
         given = {*self.axes, *self.fixed}
         if self.model == "network":
             return  # the config knows its names: see `check`
-        known = {*_NUMBERS, *_DEFAULTS[self.model], *_NEEDED[self.model], "sigma_x"}
+        known = {*_NUMBERS, *_DEFAULTS[self.model], *_NEEDED[self.model], "sigma_x", *TWO}
         for name in given - known:
             raise bad("name", name, f"one of {sorted(known)}")
         missing = [name for name in _NEEDED[self.model] if name not in given]
@@ -96,6 +98,9 @@ class Sweep:
             raise InputError(
                 f"a {self.model} sweep needs {', '.join(missing)}: give {named} a value, e.g. 8, or several"
             )
+        if TWO & given and {"sigma_x", "population"} & given:
+            raise bad("fraction, variance_1, variance_2", sorted(given), "no population or sigma_x beside them",
+                      "they are the population: two isotropic classes")  # fmt: skip
         if {"sigma_x", "population"} <= given:
             raise bad("sigma_x and population", "both", "one of the two; sigma_x is Sigma = sigma_x^2 I")
 
@@ -173,13 +178,27 @@ def read(path: str | PathLike[str]) -> Sweep:
 
 def problem(point: Point) -> ScoreProblem:
     """The ScoreProblem of a point."""
-    from rfscore.model.text import population
+    from rfscore.model.population import Isotropic, Mixture
+    from rfscore.model.text import population, process
 
     rho = population(str(point["population"]))
     if "sigma_x" in point:
         rho = population(f"isotropic:{float(point['sigma_x']) ** 2!r}")
+    if TWO & set(point):
+        if missing := TWO - set(point):
+            raise bad("two classes", sorted(TWO & set(point)), f"also {sorted(missing)}")
+        part = float(point["fraction"])
+        rho = Mixture(
+            [part, 1.0 - part], (Isotropic(float(point["variance_1"])), Isotropic(float(point["variance_2"])))
+        )
     numbers = {name: point[name] for name in _NUMBERS if name in point}
-    return ScoreProblem(**numbers, population=rho, activation=str(point["activation"]))  # type: ignore[arg-type]
+    return ScoreProblem(
+        **numbers,  # type: ignore[arg-type]
+        population=rho,
+        activation=str(point["activation"]),
+        process=process(str(point["process"])),
+        target=str(point["target"]),
+    )  # type: ignore[arg-type]
 
 
 def network_config(shared: Mapping[str, Any], point: Point) -> Any:

@@ -126,7 +126,20 @@ def _edges(problems: ScoreProblem) -> tuple[Array, Array]:
     return jax.vmap(one)(problems)
 
 
+def _one_by_one(problem: ScoreProblem) -> tuple[list[float], float]:
+    """The same of one problem with several classes, whose edges are scanned for."""
+    try:
+        found = rf.timescales(problem)
+    except rf.SolveError:
+        return [np.nan] * len(_SCALES), np.nan
+    span = st.LAST * float(equivalent(problem).top) / (st.FIRST * float(found.lambda_lowest))
+    return [float(getattr(found, name)) for name in _SCALES], span
+
+
 def _spectral(problems: Sequence[ScoreProblem]) -> tuple[np.ndarray, np.ndarray]:
+    if problems[0].classes().fractions.shape[0] > 1:
+        several, spans = zip(*map(_one_by_one, problems), strict=True)
+        return np.array(several), np.array(spans)
     with jax.enable_x64(True):
         scales, span = _edges(_stacked(problems))
         return np.asarray(scales)[: len(problems)], np.asarray(span)[: len(problems)]

@@ -324,7 +324,9 @@ def consistent(eq: Equivalent, free: Sequence[Gap]) -> bool:
 def fraction_below(eq: Equivalent, edge: Edge) -> float:
     """Fraction of eigenvalues below the gap that ends at `edge`: the signs of a real solution count them ((D5.9))."""
     weights, base, psi_p = np.asarray(eq.weights), np.asarray(eq.base), float(eq.psi_p)
-    columns, delta = np.asarray(eq.share) / np.asarray(eq.ratio), np.asarray(eq.mix) @ np.array(edge.delta)
+    columns, delta = np.asarray(eq.share) / np.asarray(eq.ratio), np.array(edge.delta)
+    if delta.size < columns.size:
+        delta = np.asarray(eq.mix) @ delta
     k = np.asarray(eq.fixed) + (np.asarray(eq.share) / (1.0 + delta)) @ np.asarray(eq.sampled)
     negative = float(weights[1.0 / edge.q + psi_p * (k[1:] @ base) < 0].sum()) / psi_p
     return (1.0 - 1.0 / psi_p if edge.q < 0 else 0.0) + negative - float(columns[1.0 + delta < 0].sum())

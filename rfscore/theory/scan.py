@@ -26,7 +26,8 @@ from rfscore.theory.equivalent import Equivalent
 _CHUNK = 1024  # points solved at once, in one compiled shape
 _DECADES = 11.0  # below the top of the spectrum
 _COUNTED = 1e-9
-_ZOOMS, _CUTS = 7, 32  # a bracket shrinks to 16^-7 of itself, where an edge is then solved for
+_ZOOMS, _CUTS = 3, 32  # a cell of the scan shrinks to 32^-3 of itself; closer to an edge roundoff would decide
+_FREE = 1e-6  # margin from which on a point counts as free
 
 
 class _Seen(NamedTuple):
@@ -44,7 +45,7 @@ class _Seen(NamedTuple):
 def _look(eq: Equivalent, y: Float[Array, " N"]) -> tuple[Array, ...]:
     x, _, status = rs.solve(eq, y + 0j, uncertain=1e-3)
     size = jnp.imag(x.q) / jnp.abs(x.q)
-    free = (status == rs.OK) & (size < 1e-9) & (op.branch_margin(eq, x) > 0.0)
+    free = (status == rs.OK) & (size < 1e-9) & (op.branch_margin(eq, x) > _FREE)
     return jnp.imag(x.q) / jnp.pi, counting(eq, x, y + 0j), free, jnp.real(x.q), jnp.real(x.delta)
 
 
@@ -70,12 +71,12 @@ def _interesting(seen: _Seen) -> np.ndarray:
 
 
 def _scan(eq: Equivalent) -> _Seen:
-    """Heights dense enough that every change between free and not is known to a relative 1e-10 or so."""
+    """Heights dense enough that every change between free and not is known to a relative 1e-6."""
     top = 1.05 * float(eq.top)
     seen = _see(eq, np.geomspace(top * 10.0**-_DECADES, top, 2 * _CHUNK))
     for _ in range(_ZOOMS):
         cells = _interesting(seen)
-        cells = cells[np.log(seen.y[cells + 1] / seen.y[cells]) > 1e-11]
+        cells = cells[np.log(seen.y[cells + 1] / seen.y[cells]) > 1e-6]
         if not cells.size:
             break
         part = np.arange(1, _CUTS) / _CUTS

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rfscore._precision import float64, is_traced
-from rfscore.errors import SolveError, bad
+from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
 from rfscore.theory import one_point as op
@@ -77,6 +77,8 @@ def _left_edges(eq: Equivalent, free: list[Gap]) -> np.ndarray:
 def _edges(eq: Equivalent, continuous: bool) -> Float[Array, "2 K"]:
     if not is_traced(eq):
         return jnp.asarray(_left_edges(eq, gaps([eq], continuous=continuous)[0]))
+    if eq.fractions.shape[0] > 1:
+        raise InputError("timescales of several classes needs concrete numbers: call it outside jit, vmap and grad")
     leaves, tree = jax.tree_util.tree_flatten(eq)
     shape = (2, 2 + eq.mean.shape[0], 2)
 

@@ -29,13 +29,13 @@ PLANTED = {
 def test_losses_that_break_a_bound_are_refused(message: str) -> None:
     train, test = (np.asarray(x) for x in PLANTED[message])
     with pytest.raises(rf.SolveError, match=rf"{message}.*at tau = .*relative 1e-6"):
-        checked.losses("loss_curves", TAU, train, test, 0.65, 1e-11)
+        checked.losses("loss_curves", TAU, train, test, 0.65, 1.0, 1e-11)
 
 
 def test_losses_that_keep_their_bounds_pass_in_any_order_of_times() -> None:
     mixed = np.array([2, 0, 3, 1])
-    checked.losses("loss_curves", TAU[mixed], TRAIN[mixed], TEST[mixed], 0.65, 1e-11)
-    checked.losses("loss_curves", TAU, TRAIN[::-1], TEST, 0.65, 1e-9, flow=False)  # large steps may overshoot
+    checked.losses("loss_curves", TAU[mixed], TRAIN[mixed], TEST[mixed], 0.65, 1.0, 1e-11)
+    checked.losses("loss_curves", TAU, TRAIN[::-1], TEST, 0.65, 1.0, 1e-9, flow=False)  # large steps may overshoot
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,9 @@ def test_multiplying_u_by_a_number_only_rescales_z(problem: rf.ScoreProblem) -> 
     factor, z = 3.7, around_spectrum(problem)
     with jax.enable_x64(True):
         eq = equivalent(problem)
-        scaled = eqx.tree_at(lambda e: (e.fixed, e.sampled), eq, (factor * eq.fixed, factor * eq.sampled))
+        scaled = eqx.tree_at(
+            lambda e: (e.fixed, e.sampled, e.mean), eq, tuple(factor * part for part in (eq.fixed, eq.sampled, eq.mean))
+        )
         one, two = (_solved(e, jnp.asarray(x)).q for e, x in ((eq, z), (scaled, factor * z)))
         assert np.allclose(factor * two, one, rtol=1e-12, atol=0.0)
 
