@@ -11,7 +11,7 @@ EXTRAS = {
     "matplotlib": "plot", "xarray": "data", "h5netcdf": "data", "h5py": "data", "sklearn": "data", "PIL": "data",
     "typer": "cli", "rich": "cli", "optax": "networks", "safetensors": "networks", "zarr": "sweeps", "dask": "sweeps",
     "distributed": "sweeps", "mpmath": "oracle", "sympy": "symbolic", "ziamath": "symbolic", "hypothesis": "test",
-    "torch": "fid", "torchvision": "fid", "torch_fidelity": "fid",
+    "bokeh": "explore", "torch": "fid", "torchvision": "fid", "torch_fidelity": "fid",
 }  # fmt: skip
 
 

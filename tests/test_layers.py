@@ -26,7 +26,7 @@ FLOORS = (
     ("plot",),
     ("runs",),
     ("networks",),
-    ("sweeps", "reproduce", "validation"),
+    ("sweeps", "reproduce", "validation", "explorer"),
     ("cli",),
     ("__main__",),
 )

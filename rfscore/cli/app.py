@@ -12,12 +12,14 @@ from rfscore.cli import runs, sweeps
 from rfscore.cli.claims import validate
 from rfscore.cli.commands import app
 from rfscore.cli.copies import memorised
+from rfscore.cli.explore import explore
 
 app.command()(validate)
 app.add_typer(runs.app, name="runs")
 app.command()(memorised)
 app.add_typer(sweeps.app, name="sweep")
 app.command()(sweeps.plot)
+app.command()(explore)
 
 
 def _version(asked: bool) -> bool:

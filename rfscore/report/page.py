@@ -60,7 +60,8 @@ class Fragment:
 
 Block = Heading | Paragraph | Bullets | Table | Picture | Fragment
 
-_CSS = """
+#: Of every page: the report, the claims, the explorer.
+CSS = """
 :root { --ink: #1d1d1f; --faint: #5f6368; --line: #d9d9de; --tint: #f4f6f8; --accent: #0072B2; }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: #fff; font: 17px/1.55 Georgia, 'Times New Roman', serif; }
@@ -154,7 +155,7 @@ def to_html(title: str, meta: str, blocks: list[Block], style: str = "") -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{_CSS}{style}</style>\n</head>\n<body>\n<main>\n<h1>{inline(title)}</h1>\n"
+        f"<style>{CSS}{style}</style>\n</head>\n<body>\n<main>\n<h1>{inline(title)}</h1>\n"
         f"<p class=meta>{inline(meta)}</p>\n{body}\n</main>\n</body>\n</html>\n"
     )
 

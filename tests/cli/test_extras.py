@@ -15,7 +15,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 EVERYTHING = ("matplotlib,xarray,h5netcdf,h5py,sklearn,PIL,typer,rich,optax,safetensors,zarr,dask,distributed,mpmath,"
-              "sympy,ziamath,hypothesis,torch")  # fmt: skip
+              "sympy,ziamath,hypothesis,torch,bokeh")  # fmt: skip
 
 
 def without(modules, code, *arguments):
@@ -31,7 +31,7 @@ def test_the_library_alone_needs_no_extra():
 
 MODULES = {
     "rfscore.plotting": "plot", "rfscore.plot": "plot", "rfscore.sweeps": "data", "rfscore.networks": "networks",
-    "rfscore.oracle": "oracle", "rfscore.testing": "test", "rfscore.reproduce": "plot",
+    "rfscore.oracle": "oracle", "rfscore.testing": "test", "rfscore.reproduce": "plot", "rfscore.explorer": "explore",
 }  # fmt: skip
 
 
