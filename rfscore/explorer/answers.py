@@ -92,9 +92,10 @@ def network(state: State, d: int, seed: int) -> Piece:
     found = flow.loss_curves(some)
     lam = flow.eigenvalues[flow.eigenvalues > 1e-13 * flow.eigenvalues[-1]]
     counts, ends = np.histogram(np.log(lam), bins=max(8, min(60, int(np.ptp(np.log(lam)) * 6))))
-    width = ends[1] - ends[0]
+    width, seen = ends[1] - ends[0], counts > 0
     return Piece({"tau": some, "train": found.train, "test": found.test, "score_error": found.score_error,
-                  "lam": np.exp(0.5 * (ends[1:] + ends[:-1])), "height": counts / (width * flow.eigenvalues.size)},
+                  "lam": np.exp(0.5 * (ends[1:] + ends[:-1]))[seen],
+                  "height": counts[seen] / (width * flow.eigenvalues.size)},
                  {}, f"One network, d = {d}, n = {round(state.psi_n * d)}, p = {round(state.psi_p * d)}.")  # fmt: skip
 
 

@@ -61,7 +61,7 @@ class Page:
         self.pictures.link(self.rate)
         self.messages: dict[str, str] = {"link": remark}
         self.says = Div(sizing_mode="stretch_width", stylesheets=[page.CSS])
-        self.table = Div(sizing_mode="stretch_width", stylesheets=[page.CSS])
+        self.table = Div(sizing_mode="stretch_width", stylesheets=[page.CSS, "td:first-child { white-space: normal; }"])
         self.code = Div(sizing_mode="stretch_width", stylesheets=[page.CSS])
         self.kept = ColumnDataSource(name="kept", data={"query": [""], "python": [""], "answer": [""]})
         self.dimension = Select(title="d of the network", value="30", options=["15", "30", "50"], width=120)
@@ -114,6 +114,13 @@ class Page:
             return
         self.messages[name] = piece.message
         self.document.hold("combine")  # one message to the browser, one redraw
+        try:
+            self._put(name, piece)
+        finally:
+            self.document.unhold()
+        self.kept.patch({"answer": [(0, f"{state.query()}|{name}")]})
+
+    def _put(self, name: str, piece: Piece) -> None:
         if name == "losses":
             self.pictures.show_losses(piece.columns)
         elif name == "spectrum":
@@ -128,16 +135,13 @@ class Page:
             self.pictures.show_network(piece.columns)
         told = dict.fromkeys(filter(None, self.messages.values()))
         self.says.text = "".join(f'<p class="key" role="status">{page.inline(x)}</p>' for x in told)
-        self.document.unhold()
-        self.kept.patch({"answer": [(0, f"{state.query()}|{name}")]})
 
     def _tell_times(self, numbers: dict[str, float]) -> None:
         words = {"tau_gen_scale": "1/Delta_t", "tau_opt": "best stopping: the test loss is lowest",
                  "tau_mem_edge": "scale of the sample bulk, the paper's tau_mem", "tau_half": "half of the final gap",
                  "tau_last_edge": "scale of the lowest bulk"}  # fmt: skip
-        rows = "".join(
-            f"<tr><td>{n}</td><td>{num(numbers.get(n, math.nan))}</td><td>{w}</td></tr>" for n, w in words.items()
-        )
+        cells = ((n, page.inline(num(numbers.get(n, math.nan))), w) for n, w in words.items())
+        rows = "".join(f"<tr><td>{n}<br><small>{w}</small></td><td>{x}</td></tr>" for n, x, w in cells)
         self.table.text = f"<table><tbody>{rows}</tbody></table>"
 
     def _lay_out(self) -> None:

@@ -56,7 +56,7 @@ def opened(address: str, width: int = 1300, height: int = 1300) -> Iterator[tupl
         browser.close()
 
 
-def answer(page, piece: str, seconds: float = 60.0) -> float:
+def answer(page, piece: str, seconds: float = 180.0) -> float:
     """Wait for the piece of the state that the knobs have now; when it was drawn, in the page's milliseconds."""
     wanted = "() => { const a = window.answers.find(([n]) => n === kept.data.query[0] + '|%s'); return a ? a[1] : 0; }"
     return page.wait_for_function(wanted % piece, timeout=1e3 * seconds, polling=10).json_value()
