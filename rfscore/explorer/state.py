@@ -57,7 +57,7 @@ class State:
         """
         words = [f"psi_n={self.psi_n:.6g}", f"psi_p={self.psi_p:.6g}", f"t={self.t:.6g}"]
         if self.spread:
-            words.append(f"covariance=rf.Atoms([{1 - self.spread:.6g}, {1 + self.spread:.6g}])")
+            words.append(f"population=rf.Atoms([{1 - self.spread:.6g}, {1 + self.spread:.6g}])")
         words += [f'activation="{self.activation}"'] * (self.activation != "tanh")
         words += [f"noise_draws={self.m:g}"] * math.isfinite(self.m) + [f"ridge={self.ridge:.6g}"] * (self.ridge > 0)
         return (
