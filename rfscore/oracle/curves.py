@@ -21,6 +21,7 @@ from rfscore.oracle._types import GUARD, Losses
 from rfscore.oracle.equivalence import Model, model
 from rfscore.oracle.onepoint import solve
 from rfscore.oracle.two_point import corner, feature_trace, population_coupling, prepare
+from rfscore.oracle.wide import Wide
 
 
 def talbot(time: Any, count: int) -> list[tuple[Any, Any]]:
@@ -89,11 +90,13 @@ class _Frozen:
         return frozen.kernels(self.m, one, two, coupling)[1]
 
 
-def _route(m: Model) -> _Averaged | _Frozen:
+def _route(m: Model) -> _Averaged | _Frozen | Wide:
+    if mp.isinf(m.psi_p):
+        return Wide(m)
     return _Averaged(m) if mp.isinf(m.draws) else _Frozen(m)
 
 
-def _along(route: _Averaged | _Frozen, time: Any, count: int) -> list[tuple[Any, Any]]:
+def _along(route: _Averaged | _Frozen | Wide, time: Any, count: int) -> list[tuple[Any, Any]]:
     """(weight/s, one-point solution) along the contour, each solution started from its neighbour."""
     found, start = [], None
     for s, weight in talbot(time, count):
@@ -104,7 +107,7 @@ def _along(route: _Averaged | _Frozen, time: Any, count: int) -> list[tuple[Any,
     return found
 
 
-def _double(route: _Averaged | _Frozen, points: list[tuple[Any, Any]], coupling: tuple) -> Any:
+def _double(route: _Averaged | _Frozen | Wide, points: list[tuple[Any, Any]], coupling: tuple) -> Any:
     """k x k applied to a kernel: both contours run over conjugate pairs, and the kernel is symmetric."""
     upper = [(factor, route.side(point)) for factor, point in points]
     lower = [(mp.conj(factor), route.mirrored(side)) for factor, side in upper]
@@ -133,7 +136,7 @@ def _at(m: Model, tau: Any, count: int) -> tuple[Any, Any]:
         side, (h, x) = route.side(point), route.traces(point)
         penalty = m.ridge * route.product(side, side, identity) if m.ridge else 0
         return 1 - h - penalty, 1 + route.product(side, side, population_coupling(m)) - 2 * x
-    time = 2 * m.noise * tau / m.psi_p
+    time = 2 * m.noise * tau / (1 if mp.isinf(m.psi_p) else m.psi_p)  # at infinite width of U/psi_p
     train = 1 - mp.re(mp.fsum(f * route.traces(p)[0] for f, p in _along(route, 2 * time, count)))
     points = _along(route, time, count)
     if m.ridge:
@@ -146,7 +149,7 @@ def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callab
     r"""L_train, L_test and the score error at training time tau, to about `dps` digits.
 
     Args:
-        problem: the model.
+        problem: the model, at psi_p = inf with averaged noise and no ridge.
         tau: training time in [0, inf]; 0 and inf are evaluated in closed form.
         dps: digits asked for; the cost grows like its square (about 1 s at 15, isotropic).
         activation: sigma on mpmath numbers, for a user's activation.
@@ -155,7 +158,7 @@ def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callab
         Losses; `error` is the largest change under more contour nodes and higher precision.
 
     Raises:
-        InputError: tau negative or NaN.
+        InputError: tau negative or NaN; frozen noises or a ridge at psi_p = inf.
 
     Example:
         >>> import rfscore as rf
@@ -167,6 +170,8 @@ def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callab
     tau = mp.mpmathify(tau)
     if not tau >= 0:
         raise bad("tau", float(tau), "a training time in [0, inf]")
+    if mp.isinf(problem.psi_p) and not (mp.isinf(problem.noise_draws) and problem.ridge == 0):
+        raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), "inf and 0 at psi_p = inf")
     runs = []
     for extra, guard in zip((3, 8), GUARD, strict=True):
         count = int(mp.ceil((dps + extra) / 0.55))
