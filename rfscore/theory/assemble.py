@@ -106,7 +106,7 @@ def changes(contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Arr
 
 def start(eq: Equivalent) -> Float[AnyArray, ""]:
     """L_0, the loss of the untrained network: (1/d) E|target|^2."""
-    return (eq.fractions @ eq.energy) @ (eq.base @ eq.weights)
+    return (eq.fractions @ eq.energy) @ eq.means
 
 
 def losses(eq: Equivalent, contour: Contour, of: Terms) -> tuple[Float[Array, "K M"], Float[Array, "K M"]]:

@@ -39,7 +39,7 @@ _ADDS_UP = 1e-8  # relative: what the mean over classes, or the sum over directi
 
 def _columns(eq: Equivalent, x: op.Point, y: op.Point, j: int) -> tuple[Array, Array]:
     """(1/d) E y . V^T R z and (1/d) E V^T R1 z . V^T R2 z for the training columns z of part j."""
-    energy = eq.power[j] @ (eq.base @ eq.weights)
+    energy = eq.power[j] @ eq.means
 
     def own(point: op.Point) -> tuple[Array, Array, Array]:
         g = point.unit * point.g[..., j]
@@ -66,7 +66,7 @@ def _train_of_class(eq: Equivalent, contour: assemble.Contour, x: op.Point, c: i
     if not eq.frozen:  # what the averaged noise adds to the samples of the class
         single = single + targets.cross_of_directions(eq, x, noise_of(eq.truth)[c]) @ eq.weights
         both = both + targets.pairs(eq, x, eq.own[c])
-    start = eq.energy[c] @ (eq.base @ eq.weights)
+    start = eq.energy[c] @ eq.means
     return start + assemble.twice(contour, both) - 2.0 * assemble.once(contour, gain, single)
 
 
@@ -74,7 +74,7 @@ def _test_of_class(eq: Equivalent, contour: assemble.Contour, x: op.Point, c: in
     """L_test of class c."""
     cross = targets.cross_of_directions(eq, x, eq.truth[c]) @ eq.weights
     fit = targets.pairs(eq, x, eq.population[c])
-    start = eq.energy[c] @ (eq.base @ eq.weights)
+    start = eq.energy[c] @ eq.means
     return start + assemble.twice(contour, fit) - 2.0 * assemble.once(contour, jnp.asarray(contour.gain), cross)
 
 

@@ -88,6 +88,11 @@ class Equivalent(eqx.Module):
         return self.common + self.own
 
     @property
+    def means(self) -> Float[AnyArray, " B"]:
+        """The base profiles averaged over the directions; the first is exactly 1."""
+        return jnp.concatenate([jnp.ones(1), jnp.asarray(self.base[1:]) @ self.weights])
+
+    @property
     def top(self) -> Float[AnyArray, ""]:
         """An upper estimate of the largest eigenvalue of U, exact to a small factor."""
         widths = jnp.sqrt(self.share) + jnp.sqrt(self.ratio)

@@ -210,5 +210,5 @@ def _determinant(a: list[list[Float[Array, "*B"]]]) -> Float[Array, "*B"]:
 def far_point(eq: Equivalent, z: Complex[Array, "*B"], unit: Float[Array, "*B"] | float = 1.0) -> Point:
     """The solution for |z| far above the spectrum, q = -1/z, as a start; a small unit shows the null space alone."""
     q = -jnp.where(jnp.asarray(unit) < 0.5, eq.excess / eq.psi_p, 1.0) / z
-    whole = eq.mean[:, 0] + eq.mean[:, 1:] @ (eq.base @ eq.weights)
+    whole = eq.mean[:, 0] + eq.mean[:, 1:] @ eq.means
     return point(eq, q, q[..., None] * whole, unit)

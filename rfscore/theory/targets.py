@@ -93,9 +93,9 @@ def kernel(
     lifted = corner(pair, x, y, coupling, same_features)
     changes, p1, p2 = lifted.weight, pulled(eq, x), pulled(eq, y)
     p12 = (eq.share * changes) @ pair.pulls
-    energy = (eq.share * changes) @ (pair.power @ (eq.base @ eq.weights))
+    energy = (eq.share * changes) @ (pair.power @ eq.means)
     if source is not None:
-        p12, energy = p12 + source[..., None] * eq.truth[0], energy + source * (eq.energy[0] @ (eq.base @ eq.weights))
+        p12, energy = p12 + source[..., None] * eq.truth[0], energy + source * (eq.energy[0] @ eq.means)
     single = [
         p12[..., i] * (_single(eq, x, p1, i)[..., :, None] + _single(eq, y, p2, i)[..., None, :])
         for i in range(eq.span)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 import rfscore as rf
 from rfscore import oracle, testing
 from rfscore.theory import resolvent as rs
-from rfscore.theory.equivalent import Equivalent, equivalent
+from rfscore.theory.equivalent import Equivalent, equivalent, readings
 from tests.reference import theory_twins as twin
 from tests.theory.helpers import REGIMES, around_spectrum, eight, examples, of, problems, q
 
@@ -146,7 +148,13 @@ def test_point_next_to_the_atom_is_right_or_refused_but_never_silently_wrong(dis
 def _limit(eq: Equivalent, **changes: tuple[float, float, float]) -> Equivalent:
     fixed = jnp.asarray(changes.get("fixed", eq.fixed))
     sampled = jnp.asarray([changes["sampled"]]) if "sampled" in changes else eq.sampled
-    return eqx.tree_at(lambda e: (e.fixed, e.sampled), eq, (fixed, sampled))
+    return _with(eq, fixed, sampled, eq.share, eq.ratio)
+
+
+def _with(eq: Equivalent, fixed: Any, sampled: Any, share: Any, ratio: Any) -> Equivalent:
+    """Other parts, with what the unknown traces are then read off."""
+    chosen = (fixed, sampled, share, ratio, *readings(sampled, ratio))
+    return eqx.tree_at(lambda e: (e.fixed, e.sampled, e.share, e.ratio, e.mean, e.mix), eq, chosen)
 
 
 def _marchenko_pastur(z: np.ndarray, variance: float, ratio: float) -> np.ndarray:
@@ -206,10 +214,8 @@ def test_solver_takes_two_sampled_parts() -> None:
     z = around_spectrum(problem)
     with jax.enable_x64(True):
         eq = equivalent(problem)
-        eq = eqx.tree_at(
-            lambda e: (e.sampled, e.share, e.ratio), eq,
-            (jnp.asarray([[0.02, 0.05, 0.2], [0.03, 0.1, 0.0]]), jnp.asarray([1.0, 0.5]), jnp.asarray([4.0, 2.0])),
-        )  # fmt: skip
+        both = jnp.asarray([[0.02, 0.05, 0.2], [0.03, 0.1, 0.0]])
+        eq = _with(eq, eq.fixed, both, jnp.asarray([1.0, 0.5]), jnp.asarray([4.0, 2.0]))
         x, size, status = jax.jit(rs.solve)(eq, jnp.asarray(z))
         found, residual, verdict = np.asarray(x.q), np.asarray(size), np.asarray(status)
     u = twin.parts(problem)
