@@ -34,6 +34,7 @@ def peak():
         return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
 def point(psi_n, psi_p, d):
     return dict(psi_n=psi_n, psi_p=psi_p, t=0.1, d=d, seed=0, features="exact", population="isotropic:1",
+                process="ou", target="score",
                 activation="tanh")
 finite.evaluate(point(1.0, 1.0, 8), (1e3,))
 idle, start = peak(), time.process_time()

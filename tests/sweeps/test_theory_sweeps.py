@@ -167,6 +167,7 @@ def test_finite_networks_approach_the_theory():
     errors = {}
     for d in (20, 80):
         point = {"psi_n": 4.0, "psi_p": 8.0, "t": 0.1, "d": d, "population": "isotropic:1", "activation": "tanh",
+                 "process": "ou", "target": "score",
                  "features": "exact"}  # fmt: skip
         runs = [finite.evaluate(point | {"seed": seed}, (10.0, 1e3)).values for seed in range(4)]
         errors[d] = [abs(np.mean([run["gap"][1] for run in runs]) / expected["gap"][1] - 1),
