@@ -124,7 +124,7 @@ def _both(
 
 def kernel_of_directions(
     eq: Equivalent, x: op.Point, y: op.Point, coupling: Inexact[Array, " R"], nodes: Array
-) -> Inexact[Array, "*B N M N"]:
+) -> Inexact[Array, "*B N M D"]:
     """The kernel without the integral over directions, at the given nodes (indices), which form the last axis."""
     lifted = corner(eq, x, y, coupling)
     p1, p2 = pulled(eq, x), pulled(eq, y)
