@@ -27,13 +27,14 @@ THEORY = ["tests/theory/test_coefficients.py", "tests/theory/test_curves.py", "t
           "tests/theory/test_two_point.py", "tests/theory/test_spectrum.py", "tests/theory/test_transformations.py",
           "tests/theory/test_limits.py", "tests/theory/test_gaps.py", "tests/theory/test_frozen_noise.py",
           "tests/theory/test_descent.py", "tests/theory/test_step_noise.py", "tests/theory/test_checked.py",
-          "tests/theory/test_ridge.py", "tests/sweeps/test_theory_sweeps.py"]  # fmt: skip
+          "tests/theory/test_ridge.py", "tests/sweeps/test_theory_sweeps.py",
+          "tests/theory/test_channels.py"]  # fmt: skip
 FINITE = ["tests/finite/test_flow.py", "tests/finite/test_features.py", "tests/finite/test_equivalent.py",
           "tests/finite/test_numbers.py"]  # fmt: skip
 FIRST = {"equivalence": 0, "equivalent": 1, "losses": 1, "contours": 1, "one_point": 1, "resolvent": 2, "two_point": 3,
          "real_curve": 4, "spectrum": 4, "timescales": 5, "assemble": 1, "targets": 8, "bulks": 1, "gaps": 7,
          "limits": 6, "decomposition": 8, "replicas": 8, "descent": 9, "step_contours": 9, "every_step": 10,
-         "step_noise": 10, "checked": 11, "stopping": 13, "training": 9}  # fmt: skip
+         "step_noise": 10, "checked": 11, "stopping": 13, "training": 9, "counting": 4, "classes": 14}  # fmt: skip
 
 
 def suite(mutant: Mutant) -> list[str]:

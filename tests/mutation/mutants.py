@@ -31,7 +31,6 @@ COEFFICIENTS = "rfscore/model/equivalence.py"
 FEATURES = "rfscore/finite/features.py"
 FLOW = "rfscore/finite/flow.py"
 MODES = "rfscore/finite/modes.py"
-DRAW = "rfscore/finite/draws.py"
 TWIN = "rfscore/finite/equivalent.py"
 DESCENT = "rfscore/theory/descent.py"
 STEPS = "rfscore/theory/step_contours.py"
@@ -41,6 +40,7 @@ PARTS = "rfscore/theory/decomposition.py"
 REPLICAS = "rfscore/theory/replicas.py"
 LIMITS = "rfscore/theory/limits.py"
 STOPPING = "rfscore/theory/stopping.py"
+CLASSES = "rfscore/theory/classes.py"
 CHECKED = "rfscore/theory/checked.py"
 TRAINING = "rfscore/model/training.py"
 
@@ -48,28 +48,27 @@ MUTANTS = [
     # coefficients
     Mutant(COEFFICIENTS, "b=xp.sqrt(problem.delta) * a", "b=problem.delta * a"),
     Mutant(COEFFICIENTS, "a = mu1 / xp.sqrt(gamma2)", "a = mu1"),
-    Mutant(COEFFICIENTS, "alpha2=a**2 * xp.exp(-2.0 * problem.t)", "alpha2=a**2 * xp.exp(-problem.t)"),
+    Mutant(COEFFICIENTS, "alpha2=a**2 * signal2", "alpha2=a**2 * problem.signal"),
     Mutant(COEFFICIENTS, "exponents = log_rho * np.arange(2, order)", "exponents = log_rho * np.arange(1, order - 1)"),
     Mutant(COEFFICIENTS, "-h2[2:] * xp.expm1(exponents)", "h2[2:] * xp.exp(exponents)"),
     Mutant(COEFFICIENTS, "norm2=mu1**2 + v2 + s2", "norm2=mu1**2 + v2"),
     Mutant(COEFFICIENTS, "difference = difference - 2.0 * mu1 * e * y[:, None]", "difference = difference + 0.0 * y[:, None]"),
     # the equivalent
-    Mutant(EQUIVALENT, "common, own = xp.stack([co.v2, zero, co.alpha2]), xp.stack([co.s2, co.b**2, zero])",
-           "common, own = xp.stack([co.v2, zero, co.alpha2]), xp.stack([co.s2, zero, zero])"),
-    Mutant(EQUIVALENT, "fixed, parts = own, [(common, 1.0, 1.0)]", "fixed, parts = own, [(common + own, 1.0, 1.0)]"),
+    Mutant(EQUIVALENT, "rows(s2, b**2, none)", "rows(s2, none, none)"),
+    Mutant(EQUIVALENT, "first = common + part * own, truth", "first = common + own, truth"),
     Mutant(EQUIVALENT, "ratio = xp.asarray(problem.psi_p / problem.psi_n", "ratio = xp.asarray(problem.psi_n / problem.psi_p"),
     Mutant(EQUIVALENT, "return self.common + self.own", "return self.common"),
-    Mutant(EQUIVALENT, "[(common + own / m, 1.0, 1.0)]", "[(common, 1.0, 1.0)]"),
-    Mutant(EQUIVALENT, "parts.append((own, (m - 1.0) / m, 1.0 / m))", "parts.append((own, 1.0, 1.0 / m))"),
+    Mutant(EQUIVALENT, "energy - (1.0 - part) * noises", "energy"),
+    Mutant(EQUIVALENT, "[(pi * ((m - 1.0) / m), ratio / m)]", "[(pi, ratio / m)]"),
     # one-point equations
-    Mutant(ONE_POINT, "g = 1.0 / (unit[..., None] + delta)", "g = 1.0 / (unit[..., None] - delta)"),
-    Mutant(ONE_POINT, "1.0 / (1.0 + eq.psi_p * q[..., None] * m), unit)", "1.0 / (1.0 + q[..., None] * m), unit)"),
+    Mutant(ONE_POINT, "g = 1.0 / (unit[..., None] + deltas", "g = 1.0 / (unit[..., None] - deltas"),
+    Mutant(ONE_POINT, "1.0 / (1.0 + eq.psi_p * q[..., None] * profile(eq, k)), unit)", "1.0 / (1.0 + q[..., None] * profile(eq, k)), unit)"),
     Mutant(ONE_POINT, "first = 1.0 / x.q - (x.k[..., 0] - z)", "first = 1.0 / x.q - (x.k[..., 0] + z)"),
-    Mutant(ONE_POINT, "- (of_m[0] + of_m[1])", "- of_m[1]"),
-    Mutant(ONE_POINT, "jnp.stack([x.q, s, r], axis=-1)", "jnp.stack([x.q, r, s], axis=-1)"),
-    Mutant(ONE_POINT, "eq.weights * eq.nodes**i for i", "eq.weights * eq.nodes ** (i + 1) for i"),
-    Mutant(ONE_POINT, "return x[..., 0] + x[..., 1] * self.zero", "return x[..., 1] * self.zero"),
-    Mutant(ONE_POINT, "cross = x[..., 1] * y[..., 2] + x[..., 2] * y[..., 1]", "cross = x[..., 1] * y[..., 2]"),
+    Mutant(ONE_POINT, "- of_m.sum(-1)", "- of_m[..., -1]"),
+    Mutant(ONE_POINT, "found = found + (both if i == j else both +", "found = found + (both if i != j else both +"),
+    Mutant(ONE_POINT, "eq.weights * eq.base[i] * eq.base[j] for", "eq.weights * eq.base[j] for"),
+    Mutant(ONE_POINT, "return x[..., 0] + sum(x[..., 1 + j]", "return sum(x[..., 1 + j]"),
+    Mutant(ONE_POINT, "both + x[..., 1 + j] * y[..., 1 + i]) * value", "both) * value"),
     # resolvent
     Mutant(RESOLVENT, "q = jnp.where(below, jnp.conj(q), q)", "q = jnp.where(below, q, q)"),
     Mutant(RESOLVENT, "good = upper & turned & (op.branch_margin(eq, x) > -tiny)", "good = upper | True"),
@@ -78,13 +77,12 @@ MUTANTS = [
            "_, (second, first) = jax.jvp(equations, primals, tangents)\n    first, second = first[..., 0], second[..., None]"),
     # two-point kernel
     Mutant(TWO_POINT, "source = [-pair * mom.linear(coupling)]", "source = [pair * mom.linear(coupling)]"),
-    Mutant(TWO_POINT, "source += [-eq.ratio[i] * eq.psi_p * pair", "source += [-eq.ratio[i] * pair"),
-    Mutant(TWO_POINT, "effective = mom.bilinear(outer, coupling) - sum(", "effective = mom.bilinear(outer, coupling) + sum("),
-    Mutant(TWO_POINT, "traced = corner_q * mom.linear(outer) - eq.psi_p * pair * effective",
-           "traced = corner_q * mom.linear(outer) - pair * effective"),
-    Mutant(TWO_POINT, "return Corner(eq.psi_p * traced,", "return Corner(-eq.psi_p * traced,"),
-    Mutant(ONE_POINT, "top = [pair * eq.psi_p * mom.bilinear(x.k, y.k)]", "top = [pair * mom.bilinear(x.k, y.k)]"),
-    Mutant(ONE_POINT, "weight = eq.share * x.g * y.g", "weight = eq.share * x.g"),
+    Mutant(TWO_POINT, "source += [-eq.psi_p * pair", "source += [-pair"),
+    Mutant(TWO_POINT, "changed = coupling + (eq.share * weight) @ eq.sampled", "changed = coupling - (eq.share * weight) @ eq.sampled"),
+    Mutant(TWO_POINT, "mom.linear(outer) - psi_p * self.pair", "mom.linear(outer) - self.pair"),
+    Mutant(TWO_POINT, "return -corner(eq, x, y, coupling).trace", "return corner(eq, x, y, coupling).trace"),
+    Mutant(ONE_POINT, "matrix = [[pair * eq.psi_p * mom.bilinear(x.k, y.k)", "matrix = [[pair * mom.bilinear(x.k, y.k)"),
+    Mutant(ONE_POINT, "rows = felt(eq, eq.share * x.g * y.g)", "rows = felt(eq, eq.share * x.g)"),
     # contour
     Mutant(CONTOUR, "theta = (np.arange(count) + 0.5) * step", "theta = np.arange(count) * step"),
     Mutant(CONTOUR, "scale = np.pi * count / (4.0 * root)", "scale = np.pi * count / (2.0 * root)"),
@@ -94,11 +92,12 @@ MUTANTS = [
     Mutant(ASSEMBLE, "jnp.exp(2.0 * self.share * self.nodes) / self.nodes", "jnp.exp(self.share * self.nodes) / self.nodes"),
     Mutant(ASSEMBLE, "- 2.0 * once(contour, jnp.asarray(contour.gain), of.cross)", "- once(contour, jnp.asarray(contour.gain), of.cross)"),
     Mutant(ASSEMBLE, "train = train - twice(contour, of.norm)", "train = train + twice(contour, of.norm)"),
-    Mutant(ASSEMBLE, "asked, smallest = 2.0 * delta * jnp.where", "asked, smallest = delta * jnp.where"),
+    Mutant(ASSEMBLE, "asked, smallest = rate * jnp.where", "asked, smallest = 2.0 * rate * jnp.where"),
     Mutant(ASSEMBLE, "return gain @ kernel[0] + gain.conj() @ jnp.swapaxes(kernel[1], -1, -2)", "return gain @ kernel[0] + gain @ jnp.swapaxes(kernel[1], -1, -2)"),
     Mutant(ASSEMBLE, "finite if self.last is None else jnp.where(self.last, jnp.real(end), finite)", "finite"),
-    Mutant(TARGETS, "return missing + x.unit * weight**2 * trace, weight * trace", "return missing + x.unit * weight * trace, weight * trace"),
-    Mutant(ASSEMBLE, "return 1.0 - problem.delta * (eq.weights / noised).sum()", "return 1.0 - (eq.weights / noised).sum()"),
+    Mutant(TARGETS, "return x.unit[..., None] * _by_node(eq, p) *", "return _by_node(eq, p) *"),
+    Mutant(TARGETS, "return energy - sum(single)", "return -energy - sum(single)"),
+    Mutant(ASSEMBLE, "aim.on_data * problem.noise - aim.on_noise * problem.signal", "aim.on_data * problem.noise - aim.on_noise"),
     Mutant(BULKS, "return 2.0 * jnp.real(products[0]", "return jnp.real(products[0]"),
     # spectrum and edges
     Mutant(CURVE, "return level + (1.0 - self.c.psi_p[self.k] - self", "return level - (1.0 - self.c.psi_p[self.k] - self"),
@@ -108,13 +107,13 @@ MUTANTS = [
     Mutant(GAPS, "for f in (lanes.curves.phi, lanes.curves.leading):", "for f in (lanes.curves.phi,):"),
     Mutant(GAPS, "after = (at > path.u[i]) == (path.u[i + 1] > path.u[i])", "after = (at > path.u[i]) != (path.u[i + 1] > path.u[i])"),
     Mutant(EQUIVALENT, "return float(p - n - 1 if np.isinf(m)", "return float(p - n if np.isinf(m)"),
-    Mutant(SPECTRUM, "smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)", "smooth = x.q * (x.k[..., 0] - z)"),
+    Mutant("rfscore/theory/counting.py", "smooth = x.q * (x.k[..., 0] - z) + (columns * x.g).sum(-1)", "smooth = x.q * (x.k[..., 0] - z)"),
     Mutant(TIMES, "turned = [[matrix[1 + j][1 + i] for j in parts] for i in parts]", "turned = [[1.0 - matrix[1 + j][1 + i] for j in parts] for i in parts]"),
     Mutant(TIMES, "law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2", "law = floor + v2 * (1.0 - eq.ratio[0]) ** 2"),
     # descent and its steps
     Mutant(TRAINING, "return 2.0 * (1.0 + self.momentum) / (rate * top)", "return 2.0 / (rate * top)"),
     Mutant(STEPS, "(self.one - self.residual**2)", "(self.one - self.residual)"),
-    Mutant(DESCENT, "fit=targets.pairs(eq, x, eq.own)", "fit=targets.pairs(eq, x, eq.common)"),
+    Mutant(DESCENT, "fit=targets.pairs(eq, x, eq.fractions @ eq.own)", "fit=targets.pairs(eq, x, eq.fractions @ eq.common)"),
     Mutant(STEPS, "now, before = (1.0 + run.beta - run.x * z) * now - run.beta * before, now", "now, before = (1.0 - run.x * z) * now - run.beta * before, now"),
     Mutant(STEPS, "slope = (run.beta / r - r) / run.x", "slope = -r / run.x"),
     Mutant(STEPS, "signs = (1.0, -1.0) if", "signs = (1.0,) if"),
@@ -127,12 +126,12 @@ MUTANTS = [
     Mutant(NOISE, "np.concatenate([np.zeros((3, 2, 1)), g[..., :-1]], axis=-1)", "g"),
     Mutant(NOISE, "return float(0.5 * (a + d) + np.sqrt(0.25 * (a - d) ** 2 + b * c))", "return float(0.5 * (a + d) + 0.5 * abs(a - d))"),
     # parts of the score error
-    Mutant(PARTS, "both = eq.mixing[0] * first * second", "both = first * second"),
-    Mutant(PARTS, "(1.0 / spread - gamma) ** 2", "(1.0 / spread + gamma) ** 2"),
+    Mutant(PARTS, "both = first * second / eq.draws", "both = first * second"),
+    Mutant(PARTS, "missed = truth.gain - truth.slope", "missed = truth.gain + truth.slope"),
     Mutant(PARTS, "return self.variance - self.from_weights - self.from_data - self.from_noise", "return self.variance - self.from_weights - self.from_data"),
-    Mutant(REPLICAS, "common = np.array([shared.data and shared.features, 0.0, shared.data])", "common = np.array([shared.data, 0.0, shared.data])"),
-    Mutant(REPLICAS, "own = np.array([all(shared), shared.noise, 0.0])", "own = np.array([shared.noise, shared.noise, 0.0])"),
-    Mutant(REPLICAS, "np.array([shared.features, 1.0, 1.0])", "np.array([1.0, 1.0, 1.0])"),
+    Mutant(REPLICAS, "both = np.r_[float(shared.data and shared.features)", "both = np.r_[float(shared.data)"),
+    Mutant(REPLICAS, "np.r_[float(all(shared)), float(shared.noise), data]", "np.r_[float(shared.noise), float(shared.noise), data]"),
+    Mutant(REPLICAS, "np.r_[float(shared.features), np.ones", "np.r_[1.0, np.ones"),
     # laws
     Mutant(LIMITS, "linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)", "linear = co.s2 + co.v2 * problem.psi_p / problem.psi_n"),
     Mutant(LIMITS, "jnp.where(over > 0, problem.psi_n / problem.psi_p,", "jnp.where(over > 0, 1.0 / problem.psi_p,"),
@@ -140,11 +139,14 @@ MUTANTS = [
     # best stopping, and the bounds of losses
     Mutant(ASSEMBLE, "(partly(contour.gain, of.fit) - of.cross[:, None])", "(partly(contour.gain, of.fit) - 2.0 * of.cross[:, None])"),
     Mutant(STOPPING, "level = 0.5 * (test_inf - train_inf)", "level = 0.5 * test_inf"),
-    Mutant(STOPPING, "time = problem.psi_p / (2.0 * problem.delta)", "time = problem.psi_p / problem.delta"),
+    Mutant(STOPPING, "time = 1.0 / problem.rate", "time = 2.0 / problem.rate"),
     Mutant(CHECKED, "if not holds.all():", "if not holds.any():"),
     Mutant(CHECKED, "_require(step <= np.ravel(slack)[order][1:]", "_require(step <= 1.0"),
     Mutant(ASSEMBLE, "finite = self.early * 2.0 * jnp.real(products.sum(-1))", "finite = jnp.where(self.early > 0, 2.0, 0.0) * jnp.real(products.sum(-1))"),
     Mutant(ASSEMBLE, "jnp.where(over, ridge / height, 1.0)", "jnp.where(over, 0.0 * ridge, 1.0)"),
+    # classes and directions
+    Mutant(CLASSES, "single = g1 * cross1 + rest1 * energy", "single = cross1 + rest1 * energy"),
+    Mutant(CLASSES, "part = eq.share[j] / eq.fractions[c]", "part = eq.share[j]"),
     # finite size
     Mutant(FEATURES, "np.fill_diagonal(u, diagonal)", "pass"),
     Mutant(FEATURES, "u = blas.dsyrk(1.0 / n, coefficients[k].T", "u = blas.dsyrk(1.0 / n, abs(coefficients[k]).T"),
@@ -153,10 +155,9 @@ MUTANTS = [
            "train[block] -= np.einsum(\"r,rm,rm->m\", self._weight, gains, gains) / d"),
     Mutant(FLOW, "test[block] += (self.modes.quadratic(gains) - 2.0 * (self._cross @ gains)) / d",
            "test[block] += (self.modes.quadratic(gains) - (self._cross @ gains)) / d"),
-    Mutant(FLOW, "return 2.0 * self.instance.delta / self.instance.psi_p",
-           "return self.instance.delta / self.instance.psi_p"),
+    Mutant("rfscore/finite/instance.py", "return 2.0 * self.setting.gain2 / self.psi_p", "return self.setting.gain2 / self.psi_p"),
     Mutant(MODES, "square[:] = np.tril(square) - 0.5 * np.diag(np.diagonal(square))", "square[:] = np.tril(square)"),
-    Mutant(DRAW, "total = (np.exp(-2.0 * self.t) * spread + self.delta * w) @ w.T / d", "total = (np.exp(-2.0 * self.t) * spread) @ w.T / d"),
-    Mutant(TWIN, "spread = np.sqrt(float(coefficients.v2) / n)", "spread = np.sqrt(float(coefficients.s2) / n)"),
-    Mutant(TWIN, "float(co.v2 + co.s2)\n        # E^T", "float(co.v2)\n        # E^T"),
+    Mutant("rfscore/finite/model.py", "total = (at.signal**2 * spread + at.delta * w) @", "total = (at.signal**2 * spread) @"),
+    Mutant(TWIN, "block += np.sqrt(self.v2[labels])", "block += np.sqrt(self.s2[labels])"),
+    Mutant(TWIN, "return float(pi @ (self.v2 + self.s2))", "return float(pi @ self.v2)"),
 ]  # fmt: skip
