@@ -11,7 +11,7 @@ from derivations import citations, document
 from derivations.__main__ import main, names, run
 from derivations.record import Derivation
 
-QUICK = ("D03", "D04", "D06", "D07", "D09", "D10", "D11", "D12", "D14")
+QUICK = ("D03", "D04", "D06", "D07", "D09", "D10", "D11", "D12", "D13", "D14")
 
 
 @pytest.fixture(scope="session")
