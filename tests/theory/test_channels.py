@@ -13,7 +13,8 @@ import rfscore as rf
 from tests.reference.channel_twins import Twin
 
 C = np.array([1.0, 30.0, 1000.0])
-#: Losses at c = 1, 30, 1000. Finite-size checked table: draws of the Gaussian model at d = 150-200 agree with it.
+#: Losses at c = 1, 30, 1000, to nine decimals, from another program; draws of the Gaussian model at d = 150-200 agree.
+#: One number there, the third training loss of "two spectra", reads .639388669: here and the twin give .639388467.
 TABLE = {
     "velocity": (
         rf.ScoreProblem(2.0, 4.0, 0.3, rf.Atoms([0.5, 1.5]), process=rf.Linear(), target="velocity"),
@@ -27,7 +28,7 @@ TABLE = {
     "noise, two spectra": (
         rf.ScoreProblem(3.0, 2.0, 0.1, rf.Mixture([0.3, 0.7], [rf.Atoms([0.25, 0.5]), rf.Atoms([2.0, 0.0])]),
                         target="noise"),
-        [0.846442547, 0.647692206, 0.639388669],
+        [0.846442547, 0.647692206, 0.639388467],
         [[0.823015392, 0.863741229], [0.886791073, 0.699716206], [0.916214832, 0.740636641]],
     ),
     "v, m = 2, two classes": (
@@ -44,15 +45,15 @@ def tau(problem: rf.ScoreProblem, c: np.ndarray = C) -> np.ndarray:
     return c / float(problem.rate)
 
 
-@pytest.mark.parametrize("name", ["velocity"])
+@pytest.mark.parametrize("name", TABLE)
 def test_losses_are_those_of_the_table(name: str) -> None:
     problem, train, test = TABLE[name]
     found = rf.loss_curves(problem, tau(problem))
     fractions = problem.classes().fractions
-    np.testing.assert_allclose(found.train, train, rtol=1e-9)
-    np.testing.assert_allclose(found.test, np.array(test) @ fractions, rtol=1e-9)
+    np.testing.assert_allclose(found.train, train, rtol=0.0, atol=1e-9)  # a unit of the last digit
+    np.testing.assert_allclose(found.test, np.array(test) @ fractions, rtol=0.0, atol=1e-9)
     classes = rf.class_curves(problem, tau(problem))
-    np.testing.assert_allclose(classes.test, test, rtol=1e-9)
+    np.testing.assert_allclose(classes.test, test, rtol=0.0, atol=1e-9)
     np.testing.assert_allclose(classes.train @ fractions, found.train, rtol=1e-9)
     np.testing.assert_allclose(classes.excess @ fractions, found.excess, rtol=1e-9)
     directions = rf.direction_curves(problem, tau(problem))
