@@ -1,4 +1,4 @@
-"""How all figures look: print sizes, keys, insets, and the caption."""
+"""How all figures look: print sizes, keys, and the caption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _SIZES: Any = {
     "font.size": 8.0, "axes.titlesize": 8.0, "axes.labelsize": 8.0, "legend.fontsize": 7.0, "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0, "lines.linewidth": 1.2, "lines.markersize": 3.2, "legend.labelspacing": 0.3,
 }  # fmt: skip
-_INSET: Any = {"labelsize": 5.5, "length": 2.0, "pad": 1.5}
 
 
 @contextmanager
@@ -49,17 +48,6 @@ def psi_n_key(psi_n: Sequence[float], extra: Sequence[Line2D] = (), *, markers: 
 def dash(label: str, linestyle: Any, colour: str = style.INK) -> Line2D:
     """One legend handle for a line style."""
     return Line2D([], [], color=colour, linestyle=linestyle, label=label)
-
-
-def inset(ax: Axes, place: tuple[float, float, float, float], xlabel: str, ylabel: str = "") -> Axes:
-    """A small panel inside another; `place` in units of the outer axes."""
-    small = ax.inset_axes(place)
-    small.tick_params(**_INSET)
-    small.tick_params(which="minor", length=1.0)
-    small.set_xlabel(xlabel, fontsize=6.0, labelpad=0.5)
-    small.set_ylabel(ylabel, fontsize=6.0, labelpad=0.5)
-    small.patch.set_alpha(0.85)
-    return small
 
 
 def nothing(ax: Axes, text: str) -> None:
