@@ -296,7 +296,7 @@ class Mixture(Population):
         >>> import rfscore as rf
         >>> two = rf.Mixture([0.3, 0.7], [0.25, 2.0])
         >>> print(rf.loss_curves(rf.ScoreProblem(3.0, 4.0, 0.1, two), [10.0]).test.round(4))
-        [0.8188]
+        [0.8685]
     """
 
     fractions: Any = eqx.field(converter=lambda w: _vector("fractions", w))

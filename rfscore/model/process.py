@@ -116,7 +116,7 @@ class Channel(Process):
 
     Example:
         >>> import rfscore as rf
-        >>> print(rf.ScoreProblem(2.0, 4.0, process=rf.Channel(0.7, 0.3)).delta.round(3))
+        >>> print(f"{rf.ScoreProblem(2.0, 4.0, process=rf.Channel(0.7, 0.3)).delta:.2f}")
         0.09
     """
 

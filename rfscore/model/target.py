@@ -53,7 +53,7 @@ class Target(eqx.Module):
         >>> import rfscore as rf
         >>> half = rf.Target(on_data=0.5, on_noise=-1.0)
         >>> print(rf.loss_curves(rf.ScoreProblem(2.0, 4.0, 0.1, target=half), [0.0, 10.0]).test.round(4))
-        [1.25   1.1117]
+        [1.25   1.4605]
     """
 
     on_data: Any = eqx.field(converter=lambda v: _finite("on_data", v))

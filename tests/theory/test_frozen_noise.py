@@ -349,7 +349,7 @@ def test_kernel_of_s_and_status_table_are_what_the_curves_use() -> None:
     with jax.enable_x64(True):
         eq = equivalent(problem)
         x = rs.solve(eq, jnp.asarray(around_spectrum(problem)))[0]
-        table = np.asarray(kernel(eq, x, x, jnp.asarray(eq.population)))
+        table = np.asarray(kernel(eq, x, x, jnp.asarray(eq.population[0])))
     assert np.allclose(table, table.T, rtol=1e-9)
 
 

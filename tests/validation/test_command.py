@@ -127,7 +127,7 @@ def test_anybodys_claims_are_checked_from_their_folder(tmp_path: Path, capsys: p
         "somebody2026": {"one-is-one": "reproduced"}
     }
     assert "one-is-one" in (tmp_path / "page/report.html").read_text()
-    (paper / "numbers.py").write_text(CHECK.replace("1.0, 1.0", "1.0, 2.0"))
+    (paper / "numbers.py").write_text(CHECK.replace("1.0, 1.0", "1.0, 12.0"))
     del sys.modules["my_claims.somebody2026.numbers"]
     assert run(*words) == 1 and "REGRESSION: one-is-one" in capsys.readouterr().out
 
