@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from rfscore._precision import float64, is_traced
+from rfscore._precision import AnyArray, float64, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.results import Result, quantity
@@ -49,7 +49,7 @@ class Corner(NamedTuple):
     moments: op.Moments
     pair: Inexact[Array, "*B N M"]  # q(z1) q(z2)
 
-    def trace(self, psi_p: Array, outer: Inexact[Array, "*#B R"]) -> Inexact[Array, "*B N M"]:
+    def trace(self, psi_p: Float[AnyArray, ""], outer: Inexact[Array, "*#B R"]) -> Inexact[Array, "*B N M"]:
         """(1/d) Tr of the outer row's matrix with R(z1) C R(z2), up to a sign; outer = 1 gives S12."""
         mom = self.moments
         return psi_p * (self.q * mom.linear(outer) - psi_p * self.pair * mom.bilinear(outer, self.k))
