@@ -116,7 +116,7 @@ def problems(
 def scales(problem: rf.ScoreProblem) -> tuple[float, float]:
     """(s2, an upper bound of the order of the largest eigenvalue of U)."""
     co, top = rf.coefficients(problem), float(np.max(problem.population.classes().nodes))
-    alpha2, aspect = co.a**2 * np.exp(-2 * problem.t), (1 + np.sqrt(1 / problem.psi_n)) ** 2
+    alpha2, aspect = co.a**2 * problem.signal**2, (1 + np.sqrt(1 / problem.psi_n)) ** 2
     signal = (co.b**2 + alpha2 * top * aspect) * (1 + np.sqrt(problem.psi_p)) ** 2
     return float(co.s2), float(co.s2 + co.v2 * (1 + np.sqrt(problem.psi_p / problem.psi_n)) ** 2 + signal)
 
@@ -190,7 +190,7 @@ def assert_mass_and_moment(
 def _trace_ratio(problem: rf.ScoreProblem) -> float:
     """Tr Sigma_t/(d Gamma_t^2) = 1, from the quadrature nodes, so that their rounding is not charged to the formula."""
     nodes, weights = problem.quadrature()
-    return float((weights * (np.exp(-2 * problem.t) * nodes + problem.delta)).sum() / problem.gamma2)
+    return float((weights * (problem.signal**2 * nodes + problem.delta)).sum() / problem.gamma2)
 
 
 def assert_herglotz(function: Function, points: Any, *, rtol: float = 1e-10) -> None:
@@ -265,7 +265,7 @@ def assert_denoising_identity(
     Give a score error that was computed another way than by this identity: bias^2 + variance, or an average over data.
     """
     nodes, weights = problem.quadrature()
-    inverse = float((weights / (np.exp(-2 * problem.t) * nodes + problem.delta)).sum())
+    inverse = float((weights / (problem.signal**2 * nodes + problem.delta)).sum())
     tau = np.asarray(tau, dtype=float)
     loss, error = np.asarray(test(tau)), np.asarray(score_error(tau))
     scale = np.maximum(np.abs(loss), 1.0)

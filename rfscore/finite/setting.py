@@ -106,18 +106,14 @@ class Setting:
         return float(self._aim.on_noise)
 
     @property
-    def _is_score(self) -> bool:
-        return isinstance(self.target, Named) and self.target.name == "score"
-
-    @property
     def gain2(self) -> float:
         """Squared factor of the output in the loss: the clock of the flow is c = 2 gain^2 tau/psi_p."""
-        return self.delta if self._is_score else float(self._aim.gain) ** 2
+        return float(self.target.gain2(self.process, self.t))
 
     @property
     def unit(self) -> float:
         """Excess loss over score error; NaN where the target is not the score."""
-        return self.delta if self._is_score else np.nan
+        return self.delta if self.target.is_score else np.nan
 
     def residual(self, clean: Float[Array, "k d"], noise: Float[Array, "k d"]) -> Float[Array, "k d"]:
         """Minus the target."""
@@ -125,9 +121,7 @@ class Setting:
 
     def least(self, spectra: Float[Array, "K d"]) -> Float[Array, "K d"]:
         """Least possible loss of every direction of Gaussian data with these eigenvalues."""
-        lam = np.maximum(spectra, 0.0)
-        apart = self.on_data * self.noise - self.on_noise * self.signal
-        return lam * apart**2 / (self.signal**2 * lam + self.delta)
+        return np.asarray(self._aim.least(self.process, self.t, np.maximum(spectra, 0.0)))
 
     def regressed(self, second: Float[Array, "d d"]) -> Float[Array, "d d"]:
         """Second moment of the target, of data with this one, the noise averaged."""

@@ -312,39 +312,44 @@ class Mixture(Population):
             if abs(float(np.sum(self.fractions)) - 1.0) > 1e-12:
                 raise bad("fractions", f"sum {float(np.sum(self.fractions)):.15g}", "fractions that sum to 1",
                           "divide them by their sum")  # fmt: skip
-        first = None
-        for i, one in enumerate(self._spectra()):
-            first = one if first is None else first
-            if one.continuous or first.continuous:
-                raise bad("covariances", repr(one), "numbers or discrete spectra",
+        self._check_pairs()
+
+    def _check_pairs(self) -> None:
+        """Refuse spectra whose directions cannot be paired."""
+        spectra = self._spectra()
+        for i, one in spectra:
+            if one.continuous:
+                raise bad(f"covariance of class {i}", repr(one), "a number or a discrete spectrum",
                           "a continuous spectrum cannot be paired: list its eigenvalues as Atoms")  # fmt: skip
+            number, first = spectra[0]
             (nodes, weights), (others, shares) = _as_given(one), _as_given(first)
             if np.shape(nodes) != np.shape(others):
                 raise bad(f"covariance of class {i}", f"{np.shape(nodes)[0]} eigenvalues",
-                          f"{np.shape(others)[0]}, as class {self.covariances.index(first)}",
+                          f"{np.shape(others)[0]}, as class {number}",
                           "classes share one eigenbasis: give both the same directions")  # fmt: skip
             if not is_traced(weights, shares) and np.any(abs(np.asarray(weights) - np.asarray(shares)) > 1e-12):
-                raise bad(f"weights of class {i}", short(weights), f"those of the class before, {short(shares)}",
+                raise bad(f"weights of class {i}", short(weights), f"those of class {number}, {short(shares)}",
                           "a direction is paired with itself: its weight is one for all classes")  # fmt: skip
 
-    def _spectra(self) -> list[Covariance]:
-        return [one for one in self.covariances if not isinstance(one, Isotropic)]
+    def _spectra(self) -> list[tuple[int, Covariance]]:
+        """Classes that are more than a number."""
+        return [(i, one) for i, one in enumerate(self.covariances) if not isinstance(one, Isotropic)]
 
     def classes(self, count: int | None = None) -> Classes:
-        """The classes as given."""
-        xp = jnp if is_traced(self) else np
-        numbers = [one.variance if isinstance(one, Isotropic) else 0.0 for one in self.covariances]
-        spectra = self._spectra()
+        """The classes as given; a base spectrum each, and 1 for those that are numbers."""
+        xp, spectra = jnp if is_traced(self) else np, self._spectra()
+        fractions = xp.asarray(self.fractions)
+        numbers = xp.stack([xp.asarray(one.sigma2 if isinstance(one, Isotropic) else 0.0) for one in self.covariances])
         if not spectra:
-            return Classes(xp.asarray(self.fractions), xp.stack([xp.asarray(v) for v in numbers])[:, None],
-                           np.ones((1, 1)), np.ones(1))  # fmt: skip
-        base = xp.stack([xp.asarray(_as_given(one)[0]) for one in spectra])
-        weights = _as_given(spectra[0])[1]
-        scale = np.array([[float(one is other) for other in spectra] for one in self.covariances])
+            return Classes(fractions, numbers[:, None], np.ones((1, 1)), np.ones(1))
+        base = xp.stack([xp.asarray(_as_given(one)[0]) for _, one in spectra])
+        weights = xp.asarray(_as_given(spectra[0][1])[1])
+        scale = np.zeros((len(self.covariances), len(spectra)))
+        scale[[i for i, _ in spectra], range(len(spectra))] = 1.0
         if len(spectra) < len(self.covariances):
             base = xp.concatenate([base, xp.ones((1, base.shape[1]))])
-            scale = xp.concatenate([scale, xp.stack([xp.asarray(v) for v in numbers])[:, None]], axis=1)
-        return Classes(xp.asarray(self.fractions), scale, base, xp.asarray(weights))
+            scale = xp.concatenate([scale, numbers[:, None]], axis=1)
+        return Classes(fractions, scale, base, weights)
 
 
 def _as_given(one: Covariance) -> tuple[Any, Any]:

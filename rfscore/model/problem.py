@@ -159,13 +159,12 @@ class ScoreProblem(eqx.Module):
     @property
     def is_score(self) -> bool:
         """Whether the output is the score, as in the paper."""
-        return getattr(self.target, "name", "") == "score"
+        return self.target.is_score
 
     @property
     def rate(self) -> Any:
         """c/tau = 2 gain^2/psi_p: training leaves e^{-c lambda} of a mode; 2 Delta_t/psi_p in the paper."""
-        gain2 = self.delta if self.is_score else self.regression.gain**2
-        return 2.0 * gain2 / self.psi_p
+        return 2.0 * self.target.gain2(self.process, self.t) / self.psi_p
 
     @property
     def gamma2(self) -> Any:

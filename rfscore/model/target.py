@@ -6,7 +6,7 @@ paper's flow dA/dtau = -d^2 grad, so that the flow's clock is c = 2 gain^2 tau/p
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -67,9 +67,24 @@ class Target(eqx.Module):
     def __repr__(self) -> str:
         return described(self)
 
+    is_score: ClassVar[bool] = False
+
     def at(self, process: Process, t: Any) -> Target:
         """The weights at time t of a process."""
         return self
+
+    def gain2(self, process: Process, t: Any) -> Any:
+        """gain^2, the clock of the flow: c = 2 gain^2 tau/psi_p."""
+        return self.gain**2
+
+    def least(self, process: Process, t: Any, lam: Any) -> Any:
+        r"""Least possible loss in directions of variance lam, that of E[target | x_t].
+
+        lam (on_data noise - on_noise signal)^2/(signal^2 lam + noise^2); for the score 1 - Delta_t/(e^{-2t} lam +
+        Delta_t).
+        """
+        apart = self.on_data * process.noise(t) - self.on_noise * process.signal(t)
+        return lam * apart**2 / (process.signal(t) ** 2 * lam + process.variance(t))
 
 
 class Named(eqx.Module):
@@ -87,6 +102,15 @@ class Named(eqx.Module):
 
     def __repr__(self) -> str:
         return repr(self.name)
+
+    @property
+    def is_score(self) -> bool:
+        """Whether the output is the score, as in the paper."""
+        return self.name == "score"
+
+    def gain2(self, process: Process, t: Any) -> Any:
+        """gain^2: Delta_t for the score, else 1."""
+        return process.variance(t) if self.is_score else 1.0
 
     def at(self, process: Process, t: Any) -> Target:
         """The weights at time t of a process."""

@@ -158,7 +158,8 @@ def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callab
         Losses; `error` is the largest change under more contour nodes and higher precision.
 
     Raises:
-        InputError: tau negative or NaN; frozen noises or a ridge at psi_p = inf.
+        InputError: tau negative or NaN; another process, target or population than the paper's;
+            frozen noises or a ridge at psi_p = inf.
 
     Example:
         >>> import rfscore as rf
@@ -170,6 +171,10 @@ def losses(problem: ScoreProblem, tau: Any, dps: int = 15, *, activation: Callab
     tau = mp.mpmathify(tau)
     if not tau >= 0:
         raise bad("tau", float(tau), "a training time in [0, inf]")
+    if not problem.is_score:
+        raise bad(
+            "target", problem.target, "'score' for the oracle's losses", "its resolvent and kernel know no target"
+        )
     if mp.isinf(problem.psi_p) and not (mp.isinf(problem.noise_draws) and problem.ridge == 0):
         raise bad("noise_draws, ridge", (problem.noise_draws, problem.ridge), "inf and 0 at psi_p = inf")
     runs = []

@@ -19,6 +19,7 @@ from mpmath import mp
 from rfscore.errors import InputError, SolveError, bad
 from rfscore.model.activations import as_activation
 from rfscore.model.problem import ScoreProblem
+from rfscore.model.process import OU
 from rfscore.oracle._types import GUARD
 
 #: Digits that v2 and s2 may lose to cancellation: both can be as small as t^3 or e^{-6 t} times an O(1) number.
@@ -174,6 +175,8 @@ _CACHE: dict[tuple, Any] = {}
 
 
 def _cached(problem: ScoreProblem, override: Callable | None, digits: int) -> dict[str, Any]:
+    if not isinstance(problem.process, OU):
+        raise bad("process", problem.process, "rf.OU() for the oracle", "it knows the paper's process only")
     nodes, weights = (np.asarray(x, dtype=np.float64) for x in problem.quadrature())
     key = (float(problem.t), nodes.tobytes(), weights.tobytes(), problem.activation, override, digits)
     if key not in _CACHE:

@@ -235,16 +235,11 @@ def concrete_ridge(problem: ScoreProblem) -> Any:
     return None if not is_traced(problem.ridge) and problem.ridge == 0 else jnp.asarray(problem.ridge, dtype=float)
 
 
-def least_losses(problem: ScoreProblem, eq: Equivalent) -> Float[AnyArray, "K L"]:
-    """Least possible loss of every class and direction, lam (c_x beta - c_xi alpha)^2/(alpha^2 lam + beta^2).
-
-    The loss of E[target | x_t]; which class x_t is from can be told from it when d is large.
-    """
-    lam, aim = problem.classes().nodes, problem.regression
-    apart = aim.on_data * problem.noise - aim.on_noise * problem.signal
-    return lam * apart**2 / (problem.signal**2 * lam + problem.delta)
+def least_losses(problem: ScoreProblem) -> Float[AnyArray, "K L"]:
+    """Least possible loss of every class and direction; the class of x_t can be told from it when d is large."""
+    return problem.regression.least(problem.process, problem.t, problem.classes().nodes)
 
 
 def least_loss(problem: ScoreProblem, eq: Equivalent) -> Float[AnyArray, ""]:
     """Their mean: of the exact score 1 - Delta_t Tr Sigma_t^{-1}/d."""
-    return eq.fractions @ least_losses(problem, eq) @ eq.weights
+    return eq.fractions @ least_losses(problem) @ eq.weights

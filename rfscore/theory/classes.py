@@ -170,7 +170,7 @@ def class_curves(problem: ScoreProblem, times: Any, *, rtol: float = 1e-11) -> C
     shape = (*np.shape(tau), eq.fractions.shape[0])
     train, test = (value[group.row, group.column].reshape(shape) for value in (train, test))
     _check_sum("class_curves", problem, tau, rtol, train @ eq.fractions, test @ eq.fractions)
-    least = assemble.least_losses(problem, eq) @ eq.weights
+    least = assemble.least_losses(problem) @ eq.weights
     return ClassCurves(tau, eq.fractions, train, test, test - least)
 
 
@@ -219,6 +219,6 @@ def direction_curves(problem: ScoreProblem, times: Any, *, rtol: float = 1e-11) 
         seen = assemble.by_time(group, np.shape(tau), status)[..., None]
         train, test = (assemble.unverified_as_nan(seen, value) for value in (train, test))
     _check_sum("direction_curves", problem, tau, rtol, train @ eq.weights, test @ eq.weights)
-    least = eq.fractions @ assemble.least_losses(problem, eq)
+    least = eq.fractions @ assemble.least_losses(problem)
     variance = eq.fractions @ problem.classes().nodes
     return DirectionCurves(tau, variance, eq.weights, train, test, test - least)

@@ -71,7 +71,7 @@ def large_psi_law(problem: ScoreProblem) -> LargePsiLaw:
     nodes, _ = problem.quadrature()
     ratio = jnp.sqrt(problem.psi_p / problem.psi_n)
     over = jnp.asarray(problem.psi_p - problem.psi_n)
-    noised = co.a**2 * (jnp.exp(-2.0 * problem.t) * jnp.asarray([jnp.min(nodes), jnp.max(nodes)]) + problem.delta)
+    noised = co.a**2 * (problem.signal**2 * jnp.asarray([jnp.min(nodes), jnp.max(nodes)]) + problem.delta)
     stretch = jnp.stack([(1.0 - jnp.sqrt(problem.psi_p)) ** 2, (1.0 + jnp.sqrt(problem.psi_p)) ** 2])
     return LargePsiLaw(
         atom=(co.s2, jnp.maximum(0.0, 1.0 - (1.0 + problem.psi_n) / problem.psi_p)),
@@ -97,11 +97,14 @@ def large_psi_train_loss(problem: ScoreProblem) -> Float[AnyArray, ""]:
         0.649
     """
     _averaged_noise(problem)
+    aim = problem.regression
+    if not is_traced(aim.on_data) and aim.on_data != 0:
+        raise bad("target", problem.target, "one without data (score, noise)", "use loss_curves at tau = inf")
     co = coefficients(problem)
     nodes, weights = problem.quadrature()
     linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)
     root = jnp.sqrt(linear**2 + 4.0 * co.v2 * co.s2)
     # Of the two forms of the positive root, the one without cancellation.
     rho = jnp.where(linear > 0, 2.0 * co.s2 / (linear + root), (root - linear) / (2.0 * co.v2))
-    signal = jnp.exp(-2.0 * problem.t) * nodes * rho
-    return (weights * signal / (problem.delta + signal)).sum()
+    signal = problem.signal**2 * nodes * rho
+    return aim.on_noise**2 * (weights * signal / (problem.delta + signal)).sum()

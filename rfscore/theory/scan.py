@@ -28,6 +28,7 @@ _DECADES = 11.0  # below the top of the spectrum
 _COUNTED = 1e-9
 _ZOOMS, _CUTS = 3, 32  # a cell of the scan shrinks to 32^-3 of itself; closer to an edge roundoff would decide
 _FREE = 1e-6  # margin from which on a point counts as free
+_CLOSED = 1e-9  # margin at an edge; its height is off by the square of that
 
 
 class _Seen(NamedTuple):
@@ -72,7 +73,8 @@ def _interesting(seen: _Seen) -> np.ndarray:
 
 def _scan(eq: Equivalent) -> _Seen:
     """Heights dense enough that every change between free and not is known to a relative 1e-6."""
-    top = 1.05 * float(eq.top)
+    with jax.enable_x64(True):
+        top = 1.05 * float(eq.top)
     seen = _see(eq, np.geomspace(top * 10.0**-_DECADES, top, 2 * _CHUNK))
     for _ in range(_ZOOMS):
         cells = _interesting(seen)
@@ -126,7 +128,7 @@ def _turn(
 
     inside, delta, far = jax.lax.fori_loop(0, 60, halve, (inside, delta, far))
     delta, y, margin = follow(inside, delta)
-    return y, inside, delta, (margin > 0.0) & (margin < 1e-3)
+    return y, inside, delta, jnp.abs(margin) < _CLOSED
 
 
 def intervals(eq: Equivalent) -> list[tuple[float, float, tuple | None, tuple | None]]:

@@ -174,7 +174,12 @@ class Spectrum(Result):
 
     @property
     def names(self) -> list[str]:
-        """Which bulk is which: population bulk on top, the sample bulk (rho_1 of the paper), the lowest below it."""
+        """Which bulk is which: population bulk on top, the sample bulk (rho_1 of the paper), the lowest below it.
+
+        With several classes they are numbered.
+        """
+        if self._eq.fractions.shape[0] > 1:  # every class has bulks of its own
+            return [f"bulk {i + 1} of {len(self.masses)}" for i in range(len(self.masses))]
         below = sum(atom.mass for atom in self.atoms) + np.cumsum(self.masses) - self.masses
         psi_n, psi_p = float(self.problem.psi_n), float(self.problem.psi_p)
         # The min(n, p)-th largest eigenvalue lies in the sample bulk.

@@ -41,7 +41,7 @@ class Timescales(Result):
         tau_mem_edge: psi_p/(Delta_t lambda_min).
         tau_last_edge: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed; inf where
             the spectrum starts at 0: psi_p = m psi_n without ridge.
-        tau_mem_law: tau_mem_edge with the large-psi edge (of averaged noise; NaN with frozen noises, which have none).
+        tau_mem_law: tau_mem_edge with the large-psi edge (of one class and averaged noise, NaN for others).
         lambda_min: exact left edge of the bulk that holds the min(n, p)-th largest eigenvalue (rho_1 of the paper).
         lambda_lowest: exact left edge of the lowest bulk.
         lambda_min_law: s2 + v2 (1 - sqrt(psi_p/psi_n))^2, the edge of Theorem 3.2.
@@ -156,7 +156,8 @@ def timescales(problem: ScoreProblem) -> Timescales:
     low = found[:, 0] + floor
     if not isinstance(low, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(low))):
         raise SolveError(NO_EDGE)
-    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if not eq.frozen else jnp.asarray(jnp.nan)
+    single = eq.fractions.shape[0] == 1 and not eq.frozen  # Theorem 3.2 is about one class and averaged noise
+    law = floor + v2 * (1.0 - jnp.sqrt(eq.ratio[0])) ** 2 if single else jnp.asarray(jnp.nan)
     time = 2.0 / problem.rate
     return Timescales(
         tau_gen_scale=time / problem.psi_p, tau_mem_edge=time / low[0], tau_last_edge=time / low[1],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rfscore as rf
+from rfscore import oracle
 from tests.reference.channel_twins import Twin
 
 C = np.array([1.0, 30.0, 1000.0])
@@ -205,3 +206,47 @@ def test_bad_values_are_refused(case: str) -> None:
     make, words = BAD[case]
     with pytest.raises(rf.InputError, match=words):
         make()
+
+
+LINEAR = rf.ScoreProblem(2.0, 3.0, 0.4, process=rf.Linear())
+TWO = rf.ScoreProblem(2.0, 3.0, 0.1, rf.Mixture([0.4, 0.6], [0.5, 1.5]))
+FOR_LESS = {
+    "oracle, another process": lambda: oracle.coefficients(LINEAR),
+    "oracle, another target": lambda: oracle.losses(TABLE["velocity"][0].replace(process=rf.OU()), 1.0),
+    "oracle, classes": lambda: oracle.coefficients(TWO),
+    "large-psi law, classes": lambda: rf.large_psi_law(TWO),
+    "large-psi loss, data": lambda: rf.large_psi_train_loss(rf.ScoreProblem(2.0, 3.0, 0.1, target="data")),
+}
+
+
+@pytest.mark.parametrize("what", FOR_LESS)
+def test_what_is_derived_for_less_is_refused(what: str) -> None:
+    with pytest.raises(rf.InputError, match="expected"):
+        FOR_LESS[what]()
+
+
+def test_large_psi_laws_follow_the_process() -> None:
+    """The law of a channel is that of the OU process with the same signal and noise, after rescaling the data."""
+    t, channel = 0.3, rf.Channel(0.5, float(rf.OU().noise(0.3)))
+    one = rf.ScoreProblem(8.0, 64.0, t)
+    two = rf.ScoreProblem(8.0, 64.0, population=float(np.exp(-2 * t)) / 0.25, process=channel)
+    for law in (rf.large_psi_train_loss, lambda problem: rf.large_psi_law(problem).population_edges):
+        np.testing.assert_allclose(law(two), law(one), rtol=1e-12)
+
+
+def test_classes_have_no_large_psi_time_and_numbered_bulks() -> None:
+    assert np.isnan(rf.timescales(TWO).tau_mem_law)
+    names = rf.spectrum(TWO).names
+    assert names == [f"bulk {i + 1} of {len(names)}" for i in range(len(names))]
+
+
+ATOMS = rf.Atoms([0.5, 1.5])
+
+
+@pytest.mark.parametrize(("psi_n", "psi_p", "rho"), [(8.0, 64.0, 1.0), (4.0, 4.0, ATOMS), (20.0, 5.0, ATOMS)])
+def test_two_equal_classes_have_the_edges_of_one(psi_n: float, psi_p: float, rho: rf.Covariance | float) -> None:
+    """The scan for several classes against the curve of real solutions of one; one covariance may be given twice."""
+    one = rf.ScoreProblem(psi_n, psi_p, 0.1, rho)
+    two = one.replace(population=rf.Mixture([0.3, 0.7], [rho, rho]))
+    np.testing.assert_allclose(two.classes().nodes, np.tile(one.quadrature()[0], (2, 1)), rtol=0.0)
+    np.testing.assert_allclose(rf.spectrum(two).edges, rf.spectrum(one).edges, rtol=1e-12)
