@@ -71,6 +71,10 @@ class Process(eqx.Module):
         return t
 
 
+def _xp(t: Any) -> Any:
+    return jnp if is_traced(t) or isinstance(t, jax.Array) else np
+
+
 class OU(Process):
     """The Ornstein-Uhlenbeck process of the paper: signal e^{-t}, noise sqrt(Delta_t), Delta_t = 1 - e^{-2t}."""
 
@@ -78,15 +82,15 @@ class OU(Process):
 
     def signal(self, t: Any) -> Any:
         """e^{-t}."""
-        return (jnp if is_traced(t) or isinstance(t, jax.Array) else np).exp(-t)
+        return _xp(t).exp(-t)
 
     def noise(self, t: Any) -> Any:
         """sqrt(1 - e^{-2t})."""
-        return (jnp if is_traced(t) or isinstance(t, jax.Array) else np).sqrt(self.variance(t))
+        return _xp(t).sqrt(self.variance(t))
 
     def variance(self, t: Any) -> Any:
         """Delta_t = 1 - e^{-2t}, without cancellation."""
-        return -(jnp if is_traced(t) or isinstance(t, jax.Array) else np).expm1(-2.0 * t)
+        return -_xp(t).expm1(-2.0 * t)
 
 
 class Linear(Process):

@@ -23,6 +23,7 @@ from rfscore._numbers import number
 from rfscore._precision import AnyArray, is_traced
 from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
+from rfscore.model.training import Flow
 from rfscore.theory import contours, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
@@ -204,9 +205,32 @@ def grouped(times: Any, rtol: float) -> contours.Windows:
     return contours.windows(np.where(inside, flat, typical), rtol)
 
 
-def by_time(group: contours.Windows, shape: tuple[int, ...], values: Any) -> Any:
-    """Rows of windows back in the order and shape of the training times."""
-    return values[group.row, group.column].reshape(shape)
+class Asked(NamedTuple):
+    """Training times of the flow, and the contours that serve them.
+
+    Attributes:
+        tau: as asked, any shape.
+        group: which contour serves which.
+        rows: the times of every contour.
+        size: nodes of a contour.
+    """
+
+    tau: Any
+    group: contours.Windows
+    rows: Any
+    size: int
+
+    @classmethod
+    def of(cls, times: Any, rtol: float) -> Asked:
+        """From what a user asks."""
+        tau = jnp.asarray(times) if is_traced(times) else Flow().times(times)
+        group = grouped(tau, rtol)
+        return cls(tau, group, tau.reshape(-1)[group.member], contours.node_count(rtol, group.span))
+
+    def by_time(self, values: Any) -> Any:
+        """Rows of windows back in the order and shape of the training times, other axes behind."""
+        found = values[self.group.row, self.group.column]
+        return found.reshape(*np.shape(self.tau), *found.shape[1:])
 
 
 def statuses(eq: Equivalent, contour: FlowContours, status: Int[Array, "V N"]) -> Int[Array, "W M"]:

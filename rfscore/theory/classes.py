@@ -25,9 +25,8 @@ from jaxtyping import Array, Float
 from rfscore._precision import float64, is_traced
 from rfscore.errors import SolveError
 from rfscore.model.problem import ScoreProblem
-from rfscore.model.training import Flow
 from rfscore.results import ClassCurves, DirectionCurves
-from rfscore.theory import assemble, contours, targets
+from rfscore.theory import assemble, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent, noise_of
@@ -94,7 +93,7 @@ def _direction_losses(
     eq: Equivalent, rate: Float[Array, ""], ridge: Float[Array, ""] | None, tau: Float[Array, "W M"],
     nodes: Array, count: int, span: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """Changes of the losses of the directions `nodes` (chunks, directions), the direction first."""
+    """Changes of the losses of the directions `nodes` (chunks, directions), the direction last."""
     contour = assemble.flow(eq, rate, tau, count, span)
     x, _, status = rs.solve(eq, contour.z, unit=contour.unit)
     gain = jnp.asarray(contour.gain)
@@ -104,21 +103,15 @@ def _direction_losses(
     def chunk(which: Array) -> tuple[Array, Array]:
         def applied(coupling: Array) -> Array:
             two = [targets.kernel_of_directions(eq, x, y, coupling, which) for y in (x, x.conj())]
-            return jax.vmap(lambda one: assemble.twice(contour, one), -1)(jnp.stack(two))
+            return jax.vmap(lambda one: assemble.twice(contour, one), -1, -1)(jnp.stack(two))
 
-        once = [jax.vmap(lambda one, f=f: assemble.once(contour, f, one), -1)(trace[..., which])
+        once = [jax.vmap(lambda one, f=f: assemble.once(contour, f, one), -1, -1)(trace[..., which])
                 for trace, f in ((pull, jnp.asarray(contour.both)), (cross, gain))]  # fmt: skip
         train = -once[0] if ridge is None else -once[0] - ridge * applied(targets.identity(eq))
         return train, applied(population) - 2.0 * once[1]
 
     train, test = jax.lax.map(chunk, nodes)
     return train, test, assemble.statuses(eq, contour, status)
-
-
-def _grouped(problem: ScoreProblem, times: Any, rtol: float) -> tuple[Any, ...]:
-    tau = jnp.asarray(times) if is_traced(times) else Flow().times(times)
-    group = assemble.grouped(tau, rtol)
-    return tau, group, tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
 
 
 def _check_sum(name: str, problem: ScoreProblem, tau: Any, rtol: float, train: Any, test: Any) -> None:
@@ -162,13 +155,12 @@ def class_curves(problem: ScoreProblem, times: Any, *, rtol: float = 1e-11) -> C
         [[0.2191, 0.712], [0.2457, 0.5223]]
     """
     eq = equivalent(problem)
-    tau, group, rows, count = _grouped(problem, times, rtol)
-    train, test, status = _class_losses(eq, problem.rate, rows, count, group.span)
+    asked = assemble.Asked.of(times, rtol)
+    *found, status = _class_losses(eq, problem.rate, asked.rows, asked.size, asked.group.span)
     assemble.verify(status, "class_curves")
-    if is_traced(status):
-        train, test = (assemble.unverified_as_nan(status[..., None], value) for value in (train, test))
-    shape = (*np.shape(tau), eq.fractions.shape[0])
-    train, test = (value[group.row, group.column].reshape(shape) for value in (train, test))
+    tau = asked.tau
+    train, test = (assemble.unverified_as_nan(status[..., None], value) for value in found)
+    train, test = asked.by_time(train), asked.by_time(test)
     _check_sum("class_curves", problem, tau, rtol, train @ eq.fractions, test @ eq.fractions)
     least = assemble.least_losses(problem) @ eq.weights
     return ClassCurves(tau, eq.fractions, train, test, test - least)
@@ -201,23 +193,22 @@ def direction_curves(problem: ScoreProblem, times: Any, *, rtol: float = 1e-11) 
         [[0.642, 0.011], [0.068, 1.027]]
     """
     eq = equivalent(problem)
-    tau, group, rows, count = _grouped(problem, times, rtol)
+    asked = assemble.Asked.of(times, rtol)
     size = eq.weights.shape[0]
     nodes = np.resize(np.arange(size), (-(-size // _AT_ONCE), min(size, _AT_ONCE)))
     ridge = assemble.concrete_ridge(problem)
-    *changes, status = _direction_losses(eq, problem.rate, ridge, rows, nodes, count, group.span)
+    *changes, status = _direction_losses(
+        eq, problem.rate, ridge, asked.rows, nodes, asked.size, asked.group.span
+    )  # fmt: skip
     assemble.verify(status, "direction_curves")
-    start = (eq.fractions @ eq.energy) @ eq.base
+    start, tau = (eq.fractions @ eq.energy) @ eq.base, asked.tau
 
     def ordered(value: Array) -> Array:
-        """(chunks, directions of a chunk, W, M) to the shape of times and directions."""
-        flat = value.reshape(-1, *value.shape[2:])[:size, group.row, group.column]
-        return (flat.T + start).reshape(*np.shape(tau), size)
+        """(chunks, W, M, directions of a chunk) to the shape of times and directions."""
+        every = start + jnp.moveaxis(value, 0, -2).reshape(*value.shape[1:3], -1)[..., :size]
+        return asked.by_time(assemble.unverified_as_nan(status[..., None], every))
 
     train, test = (ordered(value) for value in changes)
-    if is_traced(status):
-        seen = assemble.by_time(group, np.shape(tau), status)[..., None]
-        train, test = (assemble.unverified_as_nan(seen, value) for value in (train, test))
     _check_sum("direction_curves", problem, tau, rtol, train @ eq.weights, test @ eq.weights)
     least = eq.fractions @ assemble.least_losses(problem)
     variance = eq.fractions @ problem.classes().nodes

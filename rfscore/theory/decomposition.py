@@ -25,7 +25,7 @@ from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
 from rfscore.model.training import Descent, Flow, Training
 from rfscore.results import Result, quantity
-from rfscore.theory import assemble, checked, contours, descent, replicas, targets
+from rfscore.theory import assemble, checked, descent, replicas, targets
 from rfscore.theory import one_point as op
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
@@ -170,14 +170,13 @@ def decomposition(
     if isinstance(training, Descent):
         tau, found, rtol = *_after_steps(problem, truth, times, training), descent.ACCURACY
     else:
-        tau = jnp.asarray(times) if is_traced(times) else training.times(times)  # type: ignore[assignment]
-        group = assemble.grouped(tau, rtol)
-        rows, count = tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
-        values, status = _flow_parts(eq, truth, problem.rate, rows, count, group.span)
+        asked = assemble.Asked.of(times, rtol)
+        values, status = _flow_parts(eq, truth, problem.rate, asked.rows, asked.size, asked.group.span)
+        tau = asked.tau
         assemble.verify(status, "decomposition")
         if is_traced(status):
             values = tuple(assemble.unverified_as_nan(status, value) for value in values)
-        found = [assemble.by_time(group, np.shape(tau), value) for value in values]
+        found = [asked.by_time(value) for value in values]
     *parts, test = found
     # The score is the output over sqrt(Delta_t); other targets are the output itself.
     unit = problem.delta if problem.is_score else 1.0

@@ -29,9 +29,6 @@ from rfscore.model.equivalence import coefficients
 from rfscore.model.problem import ScoreProblem
 from rfscore.theory.wide import refuse_wide
 
-#: level and coefficients of the base profiles; a Row without level is a profile alone.
-Row = Float[AnyArray, " R"]
-
 
 class Equivalent(eqx.Module):
     """Fixed and sampled parts, and what they are regressed on. B base profiles, R = 1 + B, J parts, K classes.
@@ -55,7 +52,6 @@ class Equivalent(eqx.Module):
         own: B of each class, what each noised copy has for itself.
         truth: profile of the target's covariance with fresh features, of each class.
         energy: profile of the target's variance, of each class.
-        frozen: whether the noises are (then there is no floor but the ridge).
         draws: m, inf where the noise is averaged.
         span: how many of the base profiles the targets need: 1 where only noise is regressed on.
     """
@@ -78,9 +74,13 @@ class Equivalent(eqx.Module):
     own: Float[AnyArray, "K R"]
     truth: Float[AnyArray, "K B"]
     energy: Float[AnyArray, "K B"]
-    frozen: bool = eqx.field(static=True)
     draws: float = eqx.field(static=True)
     span: int = eqx.field(static=True)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the noises are; then there is no floor but the ridge."""
+        return bool(np.isfinite(self.draws))
 
     @property
     def population(self) -> Float[AnyArray, "K R"]:
@@ -138,7 +138,7 @@ def equivalent(problem: ScoreProblem) -> Equivalent:
         sampled=parts.sampled, share=share, mean=mean, mix=mix, ratio=ratio,
         excess=xp.asarray(_excess(problem), dtype=float),
         pull=pull, pulls=parts.pulls, power=parts.power, fractions=pi, common=common, own=own,
-        truth=truth, energy=energy, frozen=not np.isinf(m), draws=float(m),
+        truth=truth, energy=energy, draws=float(m),
         span=1 if not is_traced(on_data) and on_data == 0 else truth.shape[1],
     )  # fmt: skip
 

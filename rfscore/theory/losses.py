@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -27,7 +26,7 @@ from rfscore.errors import SolveError, bad
 from rfscore.model.problem import ScoreProblem
 from rfscore.model.training import Descent, Flow, Training
 from rfscore.results import LossCurves
-from rfscore.theory import assemble, checked, contours, descent, wide
+from rfscore.theory import assemble, checked, descent, wide
 from rfscore.theory import resolvent as rs
 from rfscore.theory.equivalent import Equivalent, equivalent
 
@@ -124,13 +123,11 @@ def _flow(problem: ScoreProblem, times: Any, training: Training, rtol: float) ->
     if wide.is_wide(problem):
         known, least, *found = wide.losses(problem, training.times(times))
         return known, *found, least, 1.0
-    tau = jnp.asarray(times) if is_traced(times) else training.times(times)
-    eq = equivalent(problem)
-    group = assemble.grouped(tau, rtol)
-    rows, count = tau.reshape(-1)[group.member], contours.node_count(rtol, group.span)
-    found = flow_losses(eq, problem.rate, assemble.concrete_ridge(problem), rows, count, group.span)
-    train, test, status = (assemble.by_time(group, np.shape(tau), value) for value in found)
-    return tau, train, test, status, *_ends(problem, eq)
+    eq, asked = equivalent(problem), assemble.Asked.of(times, rtol)
+    found = flow_losses(
+        eq, problem.rate, assemble.concrete_ridge(problem), asked.rows, asked.size, asked.group.span
+    )  # fmt: skip
+    return asked.tau, *(asked.by_time(value) for value in found), *_ends(problem, eq)
 
 
 def _ends(problem: ScoreProblem, eq: Equivalent) -> tuple[Any, Any]:

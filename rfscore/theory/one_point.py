@@ -75,9 +75,14 @@ def products(eq: Equivalent) -> Float[Array, "L count"]:
     return jnp.stack([eq.weights * eq.base[i] * eq.base[j] for i, j in _pairs(size)], axis=-1)
 
 
+def by_node(eq: Equivalent, profile: Inexact[AnyArray, "*B B"], count: int) -> Inexact[Array, "*B L"]:
+    """A profile node by node, of its first `count` coefficients."""
+    return sum(profile[..., i, None] * eq.base[i] for i in range(count))
+
+
 def profile(eq: Equivalent, row: Inexact[Array, "*B R"]) -> Inexact[Array, "*B L"]:
     """Profile of a row, node by node."""
-    return sum(row[..., 1 + i, None] * eq.base[i] for i in range(eq.base.shape[0]))
+    return by_node(eq, row[..., 1:], eq.base.shape[0])
 
 
 def deltas(eq: Equivalent, traces: Inexact[Array, "*B M"]) -> Inexact[Array, "*B J"]:

@@ -38,7 +38,7 @@ def pulled(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B B"]:
 
 def _by_node(eq: Equivalent, profile: Inexact[AnyArray, "*B B"]) -> Inexact[Array, "*B L"]:
     """A profile node by node; only the first `span` of the base profiles of a target count."""
-    return sum(profile[..., i, None] * eq.base[i] for i in range(eq.span))
+    return op.by_node(eq, profile, eq.span)
 
 
 def seen(eq: Equivalent, x: op.Point, p: Inexact[Array, "*B B"]) -> Inexact[Array, "*B L"]:
@@ -50,11 +50,7 @@ def pull_of_directions(eq: Equivalent, x: op.Point) -> Inexact[Array, "*B L"]:
     """H, direction by direction; in the unit of x P is larger and Y smaller by it."""
     p = pulled(eq, x)
     missing = (eq.share * op.deltas(eq, x.delta) * x.g) @ eq.power  # sum_j share_j power_j (1 - g_j), with its digits
-    return x.unit[..., None] * _by_node(eq, p) * seen(eq, x, p) + _energies(eq, missing)
-
-
-def _energies(eq: Equivalent, profile: Inexact[AnyArray, "*B B"]) -> Inexact[Array, "*B L"]:
-    return sum(profile[..., i, None] * eq.base[i] for i in range(eq.base.shape[0]))
+    return x.unit[..., None] * _by_node(eq, p) * seen(eq, x, p) + op.by_node(eq, missing, eq.base.shape[0])
 
 
 def cross_of_directions(eq: Equivalent, x: op.Point, truth: Inexact[AnyArray, " B"]) -> Inexact[Array, "*B L"]:
