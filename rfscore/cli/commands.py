@@ -190,10 +190,11 @@ def timescales(
         return pictures.timescales(problem, _title(problem))
 
     def screen() -> None:
+        clock = "Delta_t" if problem.is_score else "gain^2"
         words = {
-            "tau_gen_scale": "1/Delta_t", "tau_mem_edge": "psi_p/(Delta_t lambda_min), left edge of the sample bulk",
+            "tau_gen_scale": f"1/{clock}", "tau_mem_edge": f"psi_p/({clock} lambda_min), left edge of the sample bulk",
             "tau_mem_law": "the same with the large-psi edge of Theorem 3.2",
-            "tau_last_edge": "psi_p/(Delta_t lambda_lowest), left edge of the lowest bulk",
+            "tau_last_edge": f"psi_p/({clock} lambda_lowest), left edge of the lowest bulk",
             "lambda_min": "exact left edge of the sample bulk", "lambda_lowest": "exact left edge of the lowest bulk",
             "lambda_min_law": "s2 + v2 (1 - sqrt(psi_p/psi_n))^2",
         }  # fmt: skip

@@ -51,12 +51,15 @@ def _marked(ax: Axes, times: CurveTimes, *, named: bool) -> None:
 
 
 def curves(tau: np.ndarray, found: rf.LossCurves, times: CurveTimes, title: str) -> Figure:
-    """Losses over all scales, the test loss around its lowest value, the score error."""
+    """Losses over all scales, the test loss around its lowest value, the score error (the excess for other targets)."""
     from rfscore import plotting
     from rfscore.plotting import style
 
     inner = slice(1, -1)
-    x, test, train, error = tau[inner], found.test[inner], found.train[inner], found.score_error[inner]
+    score_known = bool(np.all(np.isfinite(found.score_error)))
+    error, what = (found.score_error, "score error") if score_known else (found.excess, "excess test loss")
+    x, test, train, error = tau[inner], found.test[inner], found.train[inner], error[inner]
+    start = float(found.test[0])
     figure, axes = plotting.panels(1, 3, width=9.6, height=3.0)
     (losses, lowest, score), label = axes[0], r"training time $\tau$"
     losses.plot(x, test, color=style.TEST, label="test")
@@ -65,11 +68,11 @@ def curves(tau: np.ndarray, found: rf.LossCurves, times: CurveTimes, title: str)
     losses.legend(loc="upper left")
     lowest.plot(x, test, color=style.TEST)
     lowest.plot(x, train, "--", color=style.TRAIN)
-    deep = max(1.0 - float(test.min()), 1e-6)
+    deep = max(start - float(test.min()), 1e-6 * start)
     lowest.set(xscale="log", xlabel=label, ylabel="the same, near the lowest",
-               ylim=(1.0 - 1.3 * deep, 1.0 + 0.5 * deep))  # fmt: skip
+               ylim=(start - 1.3 * deep, start + 0.5 * deep))  # fmt: skip
     score.plot(x, error, color=style.INK)
-    score.set(xscale="log", yscale="log", xlabel=label, ylabel="score error per dimension")
+    score.set(xscale="log", yscale="log", xlabel=label, ylabel=f"{what} per dimension")
     for ax, named in ((losses, False), (lowest, False), (score, True)):
         _marked(ax, times, named=named)
     return _titled(figure, title)
@@ -87,10 +90,11 @@ def timescales(problem: rf.ScoreProblem, title: str) -> Figure:
     scales = [rf.timescales(q) for q in around]
     found = [rf.curve_times(q) for q in around]
     read = {name: np.array([getattr(x, name).value for x in found]) for name in ("tau_opt", "tau_half")}
+    clock = r"\Delta_t" if problem.is_score else r"\gamma^2"  # the gain
     lines = {
-        r"$\psi_p/(\Delta_t\lambda_{\rm min})$": (np.array([float(s.tau_mem_edge) for s in scales]), "--"),
-        r"$\psi_p/(\Delta_t\lambda_{\rm lowest})$": (np.array([float(s.tau_last_edge) for s in scales]), ":"),
-        r"$1/\Delta_t$": (np.array([float(s.tau_gen_scale) for s in scales]), "-."),
+        rf"$\psi_p/({clock}\lambda_{{\rm min}})$": (np.array([float(s.tau_mem_edge) for s in scales]), "--"),
+        rf"$\psi_p/({clock}\lambda_{{\rm lowest}})$": (np.array([float(s.tau_last_edge) for s in scales]), ":"),
+        rf"$1/{clock}$": (np.array([float(s.tau_gen_scale) for s in scales]), "-."),
     }
     figure, axes = plotting.panels(width=4.6, height=3.6)
     ax = axes[0, 0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: What is drawn when nothing is asked for, as far as the sweep has it; "gap" at its first two training times.
-CHOICE = ("gap", "excess", "tau_opt", "tau_half", "window_half")
+CHOICE = ("gap", "overtraining", "tau_opt", "tau_half", "window_half")
 _COLUMNS = 3
 
 

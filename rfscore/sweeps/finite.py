@@ -25,7 +25,7 @@ def evaluate(point: Point, tau: Sequence[float]) -> Outcome:
     values = {
         "train": wanted.train, "test": wanted.test, "gap": wanted.gap, "score_error": wanted.score_error,
         "train_inf": ends.train[2], "test_inf": ends.test[2], "tau_opt": best.value, "test_opt": ends.test[1],
-        "train_opt": ends.train[1], "excess": ends.test[2] - ends.test[1], "tau_half": half.value,
+        "train_opt": ends.train[1], "overtraining": ends.test[2] - ends.test[1], "tau_half": half.value,
         "window_half": half.value / best.value, "lambda_lowest": flow.eigenvalues[flow.eigenvalues > 0][0],
     }  # fmt: skip
     remarks = [f"{name}: {x.message}" for name, x in (("tau_opt", best), ("tau_half", half)) if x.status != "ok"]

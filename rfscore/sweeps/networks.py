@@ -32,7 +32,7 @@ def evaluate(point: Point, shared: Mapping[str, Any], folder: Path) -> Outcome:
     lowest = int(np.argmin(test))
     values: dict[str, Any] = {
         "train_inf": train[-1], "test_inf": test[-1], "tau_opt": np.inf if to_the_end else best.value,
-        "test_opt": test[lowest], "train_opt": train[lowest], "excess": test[-1] - test[lowest],
+        "test_opt": test[lowest], "train_opt": train[lowest], "overtraining": test[-1] - test[lowest],
         "tau_half": half.value, "window_half": half.value / best.value,
     }  # fmt: skip
     named = [("tau_opt", best), ("tau_half", half)]

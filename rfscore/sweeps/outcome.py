@@ -37,7 +37,7 @@ VARIABLES = {
     "tau_opt": Variable("training time", "time of the lowest test loss; inf if it falls to the end"),
     "test_opt": Variable("1", "lowest test loss"),
     "train_opt": Variable("1", "training loss at tau_opt"),
-    "excess": Variable("1", "test_inf - test_opt: what training to the end costs"),
+    "overtraining": Variable("1", "test_inf - test_opt: what training to the end costs"),
     "tau_half": Variable("training time", "after tau_opt, test - training loss reaches half of its final value"),
     "window_half": Variable("1", "tau_half/tau_opt"),
     "tau_gen_scale": Variable("training time", "1/Delta_t"),

@@ -63,7 +63,7 @@ def evaluate(problems: Sequence[ScoreProblem], tau: Sequence[float]) -> list[Out
     Returns:
         One Outcome each: train, test, gap and score_error at tau; train_inf, test_inf; tau_gen_scale, tau_mem_edge,
         tau_last_edge, tau_mem_law, lambda_min, lambda_lowest of the spectrum; tau_opt, test_opt, train_opt (lowest
-        test loss), tau_half (L_test - L_train reaches half of its final value), excess = test_inf - test_opt, two
+        test loss), tau_half (L_test - L_train reaches half of its final value), overtraining = test_inf - test_opt, two
         windows of times.
 
     Example:
@@ -176,7 +176,7 @@ def _outcome(result: tuple[Any, ...], scales: dict[str, float]) -> Outcome:
         "train_inf": train[-1], "test_inf": test[-1], **scales,
         "window_edge": scales["tau_mem_edge"] / scales["tau_gen_scale"],
         "tau_opt": best.tau_opt, "test_opt": best.test_opt, "train_opt": best.train_opt, "tau_half": best.tau_half,
-        "excess": test[-1] - best.test_opt, "window_half": best.tau_half / best.tau_opt,
+        "overtraining": test[-1] - best.test_opt, "window_half": best.tau_half / best.tau_opt,
     }  # fmt: skip
     remarks = [text for flag, text in st.REMARKS.items() if int(best.remark) & flag]
     if not np.isfinite(best.tau_half):

@@ -37,7 +37,7 @@ class Timescales(Result):
     r"""Times in units of training time tau, and the eigenvalues they come from.
 
     Attributes:
-        tau_gen_scale: 1/Delta_t.
+        tau_gen_scale: 1/Delta_t; for other targets than the score 1/gain^2, here and in the next ones.
         tau_mem_edge: psi_p/(Delta_t lambda_min).
         tau_last_edge: psi_p/(Delta_t lambda_lowest), when the slowest mode that matters has relaxed; inf where
             the spectrum starts at 0: psi_p = m psi_n without ridge.

@@ -220,3 +220,20 @@ def test_commands_of_one_problem_compile_quickly_in_a_process_of_their_own(monke
     for words in (["curves", "--psi-n", "x"], ["sweep", "--psi-n", "x"], ["curves", "--help"]):
         cli._run(words, watched=True)
     assert seen == [1]
+
+
+OTHERS = {
+    "flow matching": (["--process", "linear", "--target", "velocity", "--t", "0.3"], "excess"),
+    "classes": (["--population", "mixture:0.3*0.25+0.7*2", "--target", "data", "--t", "0.1"], "excess"),
+    "heavy tails": (["--population", "student:5", "--t", "0.1"], "score_error"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_curves_of_other_models_have_numbers_and_a_picture(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words, column = OTHERS[name]
+    run(["curves", "--psi-n", "3", "--psi-p", "6", "--points", "9", *words], capsys)
+    folder = tmp_path / "rfscore-output/curves"
+    found = json.loads((folder / "curves.json").read_text())
+    assert len(found[column]) == 11 and None not in found[column] and (folder / "curves.png").stat().st_size > 10_000

@@ -82,7 +82,7 @@ def check_stopping(problem, values):
     assert values["tau_opt"] == pytest.approx(np.exp(low.x), rel=1e-5)
     assert values["test_opt"] == pytest.approx(low.fun, abs=1e-9)
     assert values["train_opt"] == pytest.approx(_losses(problem, np.log(values["tau_opt"]))[0], abs=1e-9)
-    assert values["excess"] == values["test_inf"] - values["test_opt"]
+    assert values["overtraining"] == values["test_inf"] - values["test_opt"]
 
 
 @pytest.mark.parametrize("i", range(len(PROBLEMS)))
