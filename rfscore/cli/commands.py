@@ -68,6 +68,8 @@ def _title(problem: rf.ScoreProblem) -> str:
     words = f"psi_n = {problem.psi_n:g}, psi_p = {problem.psi_p:g}, t = {problem.t:g}, {problem.activation.name}"
     for value, usual in ((problem.process, "OU()"), (problem.target, "'score'")):
         words += f", {value!r}" if repr(value) != usual else ""
+    several = len(problem.population.classes().fractions)
+    words += f", {type(problem.population).__name__} of {several} classes" if several > 1 else ""
     words += f", m = {problem.noise_draws:g}" if problem.noise_draws < float("inf") else ""
     return words + (f", ridge = {problem.ridge:g}" if problem.ridge else "")
 

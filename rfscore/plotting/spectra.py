@@ -83,11 +83,15 @@ def density(
     """
     for (lam, y), name in zip(pieces, names or [""] * len(pieces), strict=True):
         seen, colour = np.isfinite(y), style.bulk_colour(name)
-        ax.plot(lam[seen], y[seen], color=colour, label=name or None)
+        known = colour != style.INK
+        ax.plot(lam[seen], y[seen], color=colour, label=name if known else None)
+        if name and not known:  # black like the others: it is named where it stands
+            ax.annotate(name.split(" of ")[0], (lam[np.argmax(np.where(seen, y, 0.0))], np.max(y[seen])),
+                        (0, 2), textcoords="offset points", ha="center", va="bottom")  # fmt: skip
         ax.fill_between(lam[seen], y[seen], color=colour, alpha=0.2, linewidth=0)
     for where, mass in atoms:
         ax.axvline(where, color=style.ATOM, linewidth=2.2, label=f"atom of mass {mass:.4g}")
-    if atoms or names:
+    if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper right")
     ax.set_xscale("log")
     ax.set_ylim(0.0, (1.4 if names else 1.05) * max(top(np.log(lam), y) for lam, y in pieces))
