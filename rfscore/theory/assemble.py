@@ -249,7 +249,7 @@ def verify(status: Any, name: str) -> None:
         raise SolveError(f"{name}: {STATUS[int(np.max(status))]}")
 
 
-def unverified_as_nan(status: Int[Array, "*T"], values: Float[Array, "*T"]) -> Float[Array, "*T"]:
+def unverified_as_nan(status: Int[Array, "*#T"], values: Float[Array, "*T"]) -> Float[Array, "*T"]:
     """NaN where a value was not verified: what cannot be refused, traced or by wish, is no number."""
     return jnp.where(status == rs.OK, values, jnp.nan)
 

@@ -97,7 +97,7 @@ MUTANTS = [
     Mutant(ASSEMBLE, "finite if self.last is None else jnp.where(self.last, jnp.real(end), finite)", "finite"),
     Mutant(TARGETS, "return x.unit[..., None] * _by_node(eq, p) *", "return _by_node(eq, p) *"),
     Mutant(TARGETS, "return energy - sum(single)", "return -energy - sum(single)"),
-    Mutant(ASSEMBLE, "aim.on_data * problem.noise - aim.on_noise * problem.signal", "aim.on_data * problem.noise - aim.on_noise"),
+    Mutant("rfscore/model/target.py", "self.on_data * process.noise(t) - self.on_noise * process.signal(t)", "self.on_data * process.noise(t) - self.on_noise"),
     Mutant(BULKS, "return 2.0 * jnp.real(products[0]", "return jnp.real(products[0]"),
     # spectrum and edges
     Mutant(CURVE, "return level + (1.0 - self.c.psi_p[self.k] - self", "return level - (1.0 - self.c.psi_p[self.k] - self"),
@@ -135,7 +135,7 @@ MUTANTS = [
     # laws
     Mutant(LIMITS, "linear = co.s2 + co.v2 * (problem.psi_p / problem.psi_n - 1.0)", "linear = co.s2 + co.v2 * problem.psi_p / problem.psi_n"),
     Mutant(LIMITS, "jnp.where(over > 0, problem.psi_n / problem.psi_p,", "jnp.where(over > 0, 1.0 / problem.psi_p,"),
-    Mutant(LIMITS, "signal = jnp.exp(-2.0 * problem.t) * nodes * rho", "signal = nodes * rho"),
+    Mutant(LIMITS, "signal = problem.signal**2 * nodes * rho", "signal = nodes * rho"),
     # best stopping, and the bounds of losses
     Mutant(ASSEMBLE, "(partly(contour.gain, of.fit) - of.cross[:, None])", "(partly(contour.gain, of.fit) - 2.0 * of.cross[:, None])"),
     Mutant(STOPPING, "level = 0.5 * (test_inf - train_inf)", "level = 0.5 * test_inf"),
