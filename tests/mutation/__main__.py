@@ -34,7 +34,8 @@ FINITE = ["tests/finite/test_flow.py", "tests/finite/test_features.py", "tests/f
 FIRST = {"equivalence": 0, "equivalent": 1, "losses": 1, "contours": 1, "one_point": 1, "resolvent": 2, "two_point": 3,
          "real_curve": 4, "spectrum": 4, "timescales": 5, "assemble": 1, "targets": 8, "bulks": 1, "gaps": 7,
          "limits": 6, "decomposition": 8, "replicas": 8, "descent": 9, "step_contours": 9, "every_step": 10,
-         "step_noise": 10, "checked": 11, "stopping": 13, "training": 9, "counting": 4, "classes": 14, "target": 1}  # fmt: skip
+         "step_noise": 10, "checked": 11, "stopping": 13, "training": 9, "counting": 4, "classes": 14,
+         "target": 1}  # fmt: skip
 
 
 def suite(mutant: Mutant) -> list[str]:
